@@ -1,0 +1,64 @@
+//! The project's own commands: `cargo xtask run`, `test`, `setup`, `build`, `tidy`.
+//!
+//! **Owns:** the verbs and their exit codes, a file each.
+//! **Never:** depends on the agent or the object, so that it compiles before anything is set up.
+
+mod build;
+mod cmd;
+mod compiler;
+mod linker;
+mod packages;
+mod place;
+mod record;
+mod root;
+mod run;
+mod setup;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Sets up, builds, runs and tests tracer.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Finds or installs what the eBPF build needs
+    Setup,
+    /// Builds the object and the agent; leaves it at target/release/tracer
+    Build,
+    /// Builds, then starts the agent (through sudo where that is needed)
+    Run {
+        /// What the agent gets; `live` without any
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().verb {
+        Verb::Setup => setup::for_build().map(|ready| eprintln!("{ready}")),
+        Verb::Build => build::agent().map(|_| ()),
+        Verb::Run { args } => run::agent(&args),
+    };
+    exit_code(done)
+}
+
+/// 0 done, 1 failed, 3 this machine or user does not allow it.
+fn exit_code(done: Result<()>) -> ExitCode {
+    let Err(error) = done else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("xtask: {error:#}");
+    if error.is::<root::NotAllowed>() {
+        ExitCode::from(3)
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,143 @@
+//! Debian's packages: which ones, for what, and how they are installed.
+//!
+//! **Owns:** the one list of packages, and every call of apt-get.
+//! **Never:** installs before it has said what and why, and never removes anything for it.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::cmd;
+use crate::root::{self, NotAllowed};
+
+/// A package, and what it is needed for.
+pub(crate) struct Need {
+    package: &'static str,
+    /// The program that is wanted of it, if any: found in `PATH`, it does as well as the package.
+    program: Option<&'static str>,
+    why: &'static str,
+}
+
+/// The LLVM of the packages below. A linker reads what a compiler of the same LLVM or an older
+/// one wrote.
+pub(crate) const LLVM_MAJOR: u32 = 22;
+
+/// Where Debian puts that LLVM.
+pub(crate) const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
+
+/// A compiler for BPF.
+pub(crate) const COMPILER: &[Need] = &[
+    Need {
+        package: "rustc-web",
+        program: None,
+        why: "the Rust compiler that Debian's `core` for BPF belongs to",
+    },
+    Need {
+        package: "libstd-rust-web-dev-bpf",
+        program: None,
+        why: "`core` for BPF, which rustup's stable does not have",
+    },
+];
+
+/// What building bpf-linker needs.
+pub(crate) const LINKER: &[Need] = &[
+    Need {
+        package: "llvm-22-dev",
+        program: None,
+        why: "LLVM, of which bpf-linker is made",
+    },
+    Need {
+        package: "libpolly-22-dev",
+        program: None,
+        why: "a part of LLVM that llvm-config names and llvm-22-dev leaves out",
+    },
+];
+
+/// What the tests start.
+pub(crate) const TESTS: &[Need] = &[
+    Need {
+        package: "iproute2",
+        program: Some("ip"),
+        why: "network namespaces and links for the live tests, and `ss` to compare with",
+    },
+    Need {
+        package: "nftables",
+        program: Some("nft"),
+        why: "dropping chosen SYNs and FINs",
+    },
+    Need {
+        package: "libbpf-tools",
+        program: Some("tcpstates"),
+        why: "the peer that the live tests compare with",
+    },
+];
+
+impl Need {
+    fn is_met(&self) -> bool {
+        if let Some(program) = self.program {
+            return cmd::find(program).is_some();
+        }
+        cmd::read(Command::new("dpkg-query").args([
+            "--show",
+            "--showformat=${db:Status-Status}",
+            self.package,
+        ]))
+        .is_ok_and(|status| status == "installed")
+    }
+}
+
+/// Installs what is missing of the list, after saying so.
+///
+/// # Errors
+///
+/// [`NotAllowed`] with the commands to run by hand, where apt-get or root cannot be had.
+pub(crate) fn install(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_met()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    eprintln!("setup: about to install Debian packages:");
+    for need in &missing {
+        eprintln!("  {:<24} {}", need.package, need.why);
+    }
+    let names: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    install_named(&names).map_err(|error| {
+        let names = names.join(" ");
+        let advice = format!(
+            "these packages could not be installed: {error:#}\nAs root, run\n  apt-get update\n  \
+             apt-get install --no-install-recommends {names}\nand then start this again."
+        );
+        NotAllowed(advice).into()
+    })
+}
+
+fn install_named(names: &[&str]) -> Result<()> {
+    let start = Instant::now();
+    if cmd::find("apt-get").is_none() {
+        anyhow::bail!("there is no apt-get here");
+    }
+    if !root::is_root()? {
+        eprintln!("setup: only root installs packages; sudo may ask for your password");
+    }
+    if let Err(error) = cmd::run(apt_get()?.arg("update")) {
+        eprintln!("setup: {error:#}; going on with the package lists that are here");
+    }
+    cmd::run(
+        apt_get()?
+            .args(["install", "--yes", "--no-install-recommends", "--no-remove"])
+            .args(names),
+    )?;
+    eprintln!("setup: installed in {:.0} s", start.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// apt-get as root, asking nothing, waiting for another apt-get to end, silent but for errors.
+fn apt_get() -> Result<Command> {
+    let mut apt = root::command(Path::new("env"))?;
+    apt.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"])
+        .args(["-oDPkg::Lock::Timeout=300", "-oDpkg::Use-Pty=0"])
+        .stdout(Stdio::null());
+    Ok(apt)
+}
