@@ -1,0 +1,226 @@
+//! What the agent writes into the object's read-only data before it is loaded.
+//!
+//! The verifier knows read-only data at load time, so a branch on a value here costs nothing at
+//! run time, and an offset read from here counts as a constant.
+
+use core::mem::size_of;
+
+/// An offset that the running kernel has not: the field is unknown.
+pub const ABSENT: u32 = u32::MAX;
+
+/// How many values a filter of the kernel side can hold; a longer list is decided by the agent.
+pub const FILTER_SLOTS: usize = 8;
+
+/// Bytes of a classic tracepoint's entry that the kernel side copies; every offset in
+/// [`ClassicOffsets`] must lie inside.
+pub const CLASSIC_ENTRY_SIZE: usize = 96;
+
+/// Offsets of what is read through the BTF hook, in bytes, from the running kernel's BTF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct SocketOffsets {
+    /// `struct sock`: `sk_protocol`.
+    pub protocol: u32,
+    /// Size of `sk_protocol` in bytes: 1 before Linux 5.6, 2 since.
+    pub protocol_size: u32,
+    /// `struct sock`: `skc_family`.
+    pub family: u32,
+    /// `struct sock`: `skc_num`, the port that the socket is bound to.
+    pub bound_port: u32,
+    /// `struct sock`: `skc_dport`.
+    pub remote_port: u32,
+    /// `struct sock`: `skc_daddr`.
+    pub remote_addr4: u32,
+    /// `struct sock`: `skc_v6_daddr`.
+    pub remote_addr6: u32,
+    /// `struct sock`: `skc_v6_rcv_saddr`.
+    pub local_addr6: u32,
+    /// `struct inet_sock`: `inet_saddr`.
+    pub local_addr4: u32,
+    /// `struct inet_sock`: `inet_sport`.
+    pub local_port: u32,
+    /// `struct sock`: `skc_cookie`.
+    pub cookie: u32,
+    /// `struct sock`: `skc_net`.
+    pub netns: u32,
+    /// `struct net`: `ns.inum`.
+    pub netns_inode: u32,
+    /// `struct sock`: `sk_cgrp_data.cgroup`.
+    pub cgroup: u32,
+    /// `struct cgroup`: `kn`.
+    pub cgroup_node: u32,
+    /// `struct kernfs_node`: `id`.
+    pub cgroup_id: u32,
+    /// `struct cgroup`: `ancestors`, one pointer a level.
+    pub cgroup_ancestors: u32,
+    /// `struct cgroup`: `level`.
+    pub cgroup_level: u32,
+    /// `struct sock`: `sk_uid`.
+    pub uid: u32,
+    /// `struct sock`: `sk_lock.owned`.
+    pub lock_owned: u32,
+    /// `struct sock`: `sk_err`.
+    pub error: u32,
+}
+
+/// Offsets of the classic tracepoint's fields in its entry, in bytes, from its `format` file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ClassicOffsets {
+    /// `skaddr`
+    pub socket: u32,
+    /// `oldstate`
+    pub old_state: u32,
+    /// `newstate`
+    pub new_state: u32,
+    /// `sport`
+    pub local_port: u32,
+    /// `dport`
+    pub remote_port: u32,
+    /// `family`
+    pub family: u32,
+    /// `protocol`
+    pub protocol: u32,
+    /// Size of `protocol` in bytes.
+    pub protocol_size: u32,
+    /// `saddr`
+    pub local_addr4: u32,
+    /// `daddr`
+    pub remote_addr4: u32,
+    /// `saddr_v6`
+    pub local_addr6: u32,
+    /// `daddr_v6`
+    pub remote_addr6: u32,
+}
+
+/// An address prefix: an address matches when its bits under `mask` equal `addr`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Prefix {
+    /// The address as two halves in network order, IPv4 as `::ffff:a.b.c.d`.
+    pub addr: [u64; 2],
+    /// Ones for the bits that count.
+    pub mask: [u64; 2],
+}
+
+/// What the kernel side can decide early. An empty list filters nothing.
+///
+/// Only what cannot change during a connection's life, and lets pass what is not known yet, so
+/// that a connection passes whole or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct KernelFilter {
+    /// 4 or 6 for one family alone, 0 for both.
+    pub family: u32,
+    /// Remote ports in use.
+    pub remote_ports_len: u32,
+    /// Remote ports.
+    pub remote_ports: [u32; FILTER_SLOTS],
+    /// Network namespaces in use.
+    pub netns_len: u32,
+    /// Remote prefixes in use.
+    pub remote_prefixes_len: u32,
+    /// Inode numbers of network namespaces.
+    pub netns: [u32; FILTER_SLOTS],
+    /// Remote prefixes.
+    pub remote_prefixes: [Prefix; FILTER_SLOTS],
+    /// cgroup whose sockets pass, with those of the cgroups below it; 0 for all.
+    pub cgroup: u64,
+    /// Level of that cgroup below the root.
+    pub cgroup_level: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// All of the configuration: the object's read-only variable `CONFIG`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Config {
+    /// For the BTF hook.
+    pub offsets: SocketOffsets,
+    /// For the classic hook.
+    pub classic: ClassicOffsets,
+    /// Keeps the filter's 64-bit fields aligned.
+    pub reserved: u32,
+    /// For both.
+    pub filter: KernelFilter,
+}
+
+/// Size of a [`Config`] in bytes.
+pub const CONFIG_SIZE: usize = size_of::<Config>();
+
+impl Config {
+    /// Nothing known and nothing filtered.
+    pub const EMPTY: Self = Self {
+        offsets: SocketOffsets {
+            protocol: ABSENT,
+            protocol_size: ABSENT,
+            family: ABSENT,
+            bound_port: ABSENT,
+            remote_port: ABSENT,
+            remote_addr4: ABSENT,
+            remote_addr6: ABSENT,
+            local_addr6: ABSENT,
+            local_addr4: ABSENT,
+            local_port: ABSENT,
+            cookie: ABSENT,
+            netns: ABSENT,
+            netns_inode: ABSENT,
+            cgroup: ABSENT,
+            cgroup_node: ABSENT,
+            cgroup_id: ABSENT,
+            cgroup_ancestors: ABSENT,
+            cgroup_level: ABSENT,
+            uid: ABSENT,
+            lock_owned: ABSENT,
+            error: ABSENT,
+        },
+        classic: ClassicOffsets {
+            socket: ABSENT,
+            old_state: ABSENT,
+            new_state: ABSENT,
+            local_port: ABSENT,
+            remote_port: ABSENT,
+            family: ABSENT,
+            protocol: ABSENT,
+            protocol_size: ABSENT,
+            local_addr4: ABSENT,
+            remote_addr4: ABSENT,
+            local_addr6: ABSENT,
+            remote_addr6: ABSENT,
+        },
+        reserved: 0,
+        filter: KernelFilter {
+            family: 0,
+            remote_ports_len: 0,
+            remote_ports: [0; FILTER_SLOTS],
+            netns_len: 0,
+            remote_prefixes_len: 0,
+            netns: [0; FILTER_SLOTS],
+            remote_prefixes: [Prefix {
+                addr: [0; 2],
+                mask: [0; 2],
+            }; FILTER_SLOTS],
+            cgroup: 0,
+            cgroup_level: 0,
+            reserved: 0,
+        },
+    };
+
+    /// Returns the bytes that the object's variable shall hold.
+    pub fn to_bytes(self) -> [u8; CONFIG_SIZE] {
+        // SAFETY: the type is `repr(C)`, holds integers only, and has no padding: the assertions
+        // below add its parts up. So every byte of it is initialised.
+        unsafe { core::mem::transmute(self) }
+    }
+}
+
+const _: () = {
+    assert!(size_of::<SocketOffsets>() == 21 * 4);
+    assert!(size_of::<ClassicOffsets>() == 12 * 4);
+    assert!(size_of::<Prefix>() == 32);
+    assert!(
+        size_of::<KernelFilter>() == 2 * 4 + FILTER_SLOTS * 4 + 2 * 4 + FILTER_SLOTS * 4 + FILTER_SLOTS * 32 + 16
+    );
+    assert!(CONFIG_SIZE == 21 * 4 + 12 * 4 + 4 + size_of::<KernelFilter>());
+};

@@ -1,0 +1,82 @@
+//! Handing a record over, or counting it as lost.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_boot_ns},
+    macros::map,
+    maps::{Array, PerCpuArray, RingBuf},
+};
+use aya_log_ebpf::debug;
+use tracer_ebpf::{KIND_STATE_CHANGE, LossCounter, STATE_CHANGE_SIZE, StateChangeRecord};
+
+/// The one ring buffer; the agent sets its size before loading.
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// What each CPU lost.
+#[map]
+static LOSSES: PerCpuArray<LossCounter> = PerCpuArray::with_max_entries(1, 0);
+
+/// Which reading of [`LOSSES`] the agent waits for next; it alone writes here.
+#[map]
+static EPOCH: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Returns the boot-time clock in nanoseconds.
+#[inline(always)]
+pub(crate) fn now_ns() -> u64 {
+    // SAFETY: the helper takes nothing and only reads a clock. Since Linux 5.8.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// Reserves a record, lets `fill` write it, and submits it; or counts it as lost.
+///
+/// `fill` gets a record whose kind, size, CPU and time are written and must write all the rest.
+///
+/// Submitting wakes the agent only when it has read everything before: that is the ring buffer's
+/// own rule, and the cheapest one.
+#[inline(always)]
+pub(crate) fn emit<C: EbpfContext>(
+    ctx: &C,
+    mono_ns: u64,
+    fill: impl FnOnce(*mut StateChangeRecord),
+) {
+    let Some(mut entry) = EVENTS.reserve::<StateChangeRecord>(0) else {
+        count_lost(ctx, mono_ns);
+        return;
+    };
+    let record = MaybeUninit::as_mut_ptr(&mut entry);
+    // SAFETY: the entry is a reserved record, aligned to eight bytes by the ring buffer.
+    unsafe {
+        (*record).kind = KIND_STATE_CHANGE;
+        (*record).size = STATE_CHANGE_SIZE as u16;
+        (*record).cpu = bpf_get_smp_processor_id();
+        (*record).mono_ns = mono_ns;
+    }
+    fill(record);
+    entry.submit(0);
+}
+
+/// Counts a record that found no room.
+///
+/// A CPU writes only its own counter, and the kernel does not enter a tracing program again on a
+/// CPU where it runs (since Linux 6.2 for a BTF hook, always for a classic one), so plain writes
+/// do. Before 6.2 a nested hook could cost a count; the agent then still knows that some were lost.
+#[inline(always)]
+fn count_lost<C: EbpfContext>(ctx: &C, mono_ns: u64) {
+    let Some(counter) = LOSSES.get_ptr_mut(0) else {
+        return;
+    };
+    let epoch = EPOCH.get(0).map_or(0, |epoch| *epoch);
+    // SAFETY: the pointer is to this CPU's element of the map, which outlives the program.
+    unsafe {
+        if (*counter).lost == 0 || (*counter).epoch != epoch {
+            (*counter).epoch = epoch;
+            (*counter).since_ns = mono_ns;
+            debug!(ctx, "ring buffer full on cpu {}", bpf_get_smp_processor_id());
+        }
+        (*counter).lost += 1;
+        (*counter).until_ns = mono_ns;
+    }
+}

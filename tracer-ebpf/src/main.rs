@@ -1,0 +1,40 @@
+//! The kernel side: one program on each of the two hooks of `sock:inet_sock_set_state`.
+//!
+//! **Owns:** reading a state change, deciding early whether anybody wants it, and handing it over
+//! or counting it as lost.
+//! **Never:** names, durations, identity: they are the agent's work, where they can be tested.
+//!
+//! Both programs write the same record; what a hook cannot know keeps its "known" bit clear.
+
+#![cfg_attr(target_arch = "bpf", no_std)]
+#![cfg_attr(target_arch = "bpf", no_main)]
+
+#[cfg(target_arch = "bpf")]
+mod classic;
+#[cfg(target_arch = "bpf")]
+mod emit;
+#[cfg(target_arch = "bpf")]
+mod filter;
+#[cfg(target_arch = "bpf")]
+mod loaded;
+#[cfg(target_arch = "bpf")]
+mod typed;
+
+/// Licences of the object: `bpf_probe_read_kernel` and others are for GPL-compatible programs only.
+#[cfg(target_arch = "bpf")]
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// Nothing in the object panics; the verifier would refuse a program that could get here.
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {
+    eprintln!("tracer-object runs inside the kernel; the agent, `tracer`, brings it there");
+    std::process::exit(2);
+}

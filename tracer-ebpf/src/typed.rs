@@ -1,0 +1,289 @@
+//! The hook where the kernel has BTF: a raw tracepoint with the typed socket.
+//!
+//! # Kernel
+//!
+//! `trace_inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`,
+//! since Linux 4.16. Offsets are constants of the loaded object, so the verifier checks every read
+//! against the kernel's own types: a wrong offset is refused, not read.
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel,
+        generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock},
+    },
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use tracer_ebpf::{StateChangeRecord, known};
+
+use crate::{
+    emit::{emit, now_ns},
+    filter::{Halves, mapped, passes_netns, passes_remote},
+    loaded::{configured, present},
+};
+
+const AF_INET6: u16 = 10;
+const IPPROTO_TCP: u16 = 6;
+const TCP_SYN_RECV: i32 = 3;
+const TCP_LISTEN: i32 = 10;
+
+/// A pointer whose type the verifier knows.
+type Typed = *const u8;
+
+/// Reads a field at an offset that the verifier knows as a constant.
+///
+/// Volatile, so that each read stays one load of the field's own size, as the verifier wants it.
+#[inline(always)]
+unsafe fn read<T: Copy>(object: Typed, offset: usize) -> T {
+    // SAFETY: a load through a typed pointer cannot fault: the kernel gives zero for an address
+    // that is not mapped.
+    unsafe { core::ptr::read_volatile(object.wrapping_add(offset).cast()) }
+}
+
+/// Runs on every state change of every inet socket.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub(crate) fn state_change_typed(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the verifier checks every access that follows.
+    let _ = unsafe { state_change(&ctx) };
+    0
+}
+
+#[inline(always)]
+unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
+    let mono_ns = now_ns();
+    let socket: Typed = ctx.arg(0);
+    let old_state: i32 = ctx.arg(1);
+    let new_state: i32 = ctx.arg(2);
+
+    unsafe {
+        let protocol = match configured!(offsets.protocol_size) {
+            1 => u16::from(read::<u8>(socket, present(configured!(offsets.protocol))?)),
+            _ => read::<u16>(socket, present(configured!(offsets.protocol))?),
+        };
+        if protocol != IPPROTO_TCP {
+            return None;
+        }
+
+        let family: u16 = read(socket, present(configured!(offsets.family))?);
+        let ipv6 = family == AF_INET6;
+        let remote_port =
+            u16::from_be(read(socket, present(configured!(offsets.remote_port))?));
+        if !passes_remote(ipv6, remote_port, || remote_address(socket, ipv6)) {
+            return None;
+        }
+        let netns = netns_inode(socket);
+        if let Some(inode) = netns
+            && !passes_netns(inode)
+        {
+            return None;
+        }
+        if !inside_cgroup(socket) {
+            return None;
+        }
+
+        // The local end is in `struct inet_sock`, which only the wider type reaches.
+        let tcp: Typed = bpf_skc_to_tcp_sock(socket.cast_mut().cast()).cast();
+        if tcp.is_null() {
+            return None;
+        }
+
+        emit(ctx, mono_ns, |record| {
+            let mut flags = 0;
+            (*record).socket = socket as u64;
+            (*record).old_state = old_state as u16;
+            (*record).new_state = new_state as u16;
+            (*record).family = family;
+            (*record).protocol = protocol;
+            (*record).remote_port = remote_port;
+            (*record).reserved = 0;
+
+            let unnamed_child =
+                old_state == TCP_LISTEN && new_state == TCP_SYN_RECV && remote_port == 0;
+            (*record).cookie = cookie(socket, unnamed_child, &mut flags);
+            (*record).netns = netns.unwrap_or(0);
+            if netns.is_some() {
+                flags |= known::NETNS;
+            }
+            (*record).cgroup = cgroup_id(socket, &mut flags);
+            optional(configured!(offsets.uid), known::UID, &mut flags, |at| {
+                (*record).uid = at.map_or(0, |at| read(socket, at));
+            });
+            optional(configured!(offsets.error), known::ERROR, &mut flags, |at| {
+                (*record).error = at.map_or(0, |at| read(socket, at));
+            });
+            optional(configured!(offsets.bound_port), known::BOUND_PORT, &mut flags, |at| {
+                (*record).bound_port = at.map_or(0, |at| read(socket, at));
+            });
+            optional(configured!(offsets.lock_owned), known::LOCK_OWNER, &mut flags, |_| ());
+            if let Some(at) = present(configured!(offsets.lock_owned))
+                && read::<u32>(socket, at) != 0
+            {
+                flags |= known::HOLDS_SOCKET;
+            }
+            local_end(socket, tcp, ipv6, record);
+            let remote = remote_bytes(socket, ipv6);
+            write_halves(&raw mut (*record).remote_addr, remote);
+            current_task(record);
+            (*record).known = flags;
+        });
+    }
+    Some(())
+}
+
+/// Lets `write` write a field, and marks it known where the running kernel has it.
+#[inline(always)]
+fn optional(offset: u32, flag: u32, flags: &mut u32, write: impl FnOnce(Option<usize>)) {
+    let at = present(offset);
+    if at.is_some() {
+        *flags |= flag;
+    }
+    write(at);
+}
+
+/// The socket's cookie, made now if it has none.
+///
+/// Before Linux 6.15 the cookie of a listener's child is overwritten after this hook
+/// (`inet_csk_clone_lock`), so one made here would be a lie; such a child shows no remote port.
+#[inline(always)]
+unsafe fn cookie(socket: Typed, unnamed_child: bool, flags: &mut u32) -> u64 {
+    unsafe {
+        let Some(at) = present(configured!(offsets.cookie)) else {
+            return 0;
+        };
+        let cookie = if unnamed_child {
+            read(socket, at)
+        } else {
+            bpf_get_socket_cookie(socket.cast_mut().cast())
+        };
+        if cookie != 0 {
+            *flags |= known::COOKIE;
+        }
+        cookie
+    }
+}
+
+#[inline(always)]
+unsafe fn netns_inode(socket: Typed) -> Option<u32> {
+    unsafe {
+        let netns: Typed = read(socket, present(configured!(offsets.netns))?);
+        Some(read(netns, present(configured!(offsets.netns_inode))?))
+    }
+}
+
+#[inline(always)]
+unsafe fn cgroup_id(socket: Typed, flags: &mut u32) -> u64 {
+    let id = (|| unsafe {
+        let cgroup: Typed = read(socket, present(configured!(offsets.cgroup))?);
+        let node: Typed = read(cgroup, present(configured!(offsets.cgroup_node))?);
+        Some(read::<u64>(node, present(configured!(offsets.cgroup_id))?))
+    })();
+    match id {
+        Some(id) if id != 0 => {
+            *flags |= known::CGROUP;
+            id
+        }
+        _ => 0,
+    }
+}
+
+/// Returns whether the socket belongs to the filter's cgroup or to one below it.
+#[inline(always)]
+unsafe fn inside_cgroup(socket: Typed) -> bool {
+    let wanted = configured!(filter.cgroup);
+    if wanted == 0 {
+        return true;
+    }
+    let found = (|| unsafe {
+        let cgroup: Typed = read(socket, present(configured!(offsets.cgroup))?);
+        let level: i32 = read(cgroup, present(configured!(offsets.cgroup_level))?);
+        let wanted_level = configured!(filter.cgroup_level);
+        if level < wanted_level as i32 {
+            return Some(false);
+        }
+        // An array of pointers at the end of the structure: the verifier follows no type there.
+        let slot = cgroup
+            .wrapping_add(present(configured!(offsets.cgroup_ancestors))?)
+            .wrapping_add(wanted_level as usize * size_of::<Typed>());
+        let ancestor: Typed = bpf_probe_read_kernel(slot.cast()).ok()?;
+        let node_place = ancestor.wrapping_add(present(configured!(offsets.cgroup_node))?);
+        let node: Typed = bpf_probe_read_kernel(node_place.cast()).ok()?;
+        let id_place = node.wrapping_add(present(configured!(offsets.cgroup_id))?);
+        let id: u64 = bpf_probe_read_kernel(id_place.cast()).ok()?;
+        Some(id == wanted)
+    })();
+    found.unwrap_or(false)
+}
+
+#[inline(always)]
+unsafe fn remote_address(socket: Typed, ipv6: bool) -> Halves {
+    unsafe {
+        let bytes = remote_bytes(socket, ipv6);
+        if ipv6 {
+            return bytes;
+        }
+        let [a, b, c, d, ..] = bytes[0].to_ne_bytes();
+        mapped([a, b, c, d])
+    }
+}
+
+/// The remote address as a record holds it: IPv4 in the first four bytes.
+#[inline(always)]
+unsafe fn remote_bytes(socket: Typed, ipv6: bool) -> Halves {
+    unsafe {
+        if !ipv6 {
+            return match present(configured!(offsets.remote_addr4)) {
+                Some(at) => ipv4_bytes(read(socket, at)),
+                None => [0, 0],
+            };
+        }
+        match present(configured!(offsets.remote_addr6)) {
+            Some(at) => [read(socket, at), read(socket, at + 8)],
+            None => [0, 0],
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn local_end(socket: Typed, tcp: Typed, ipv6: bool, record: *mut StateChangeRecord) {
+    unsafe {
+        (*record).local_port = match present(configured!(offsets.local_port)) {
+            Some(at) => u16::from_be(read(tcp, at)),
+            None => 0,
+        };
+        let local = if ipv6 {
+            match present(configured!(offsets.local_addr6)) {
+                Some(at) => [read(socket, at), read(socket, at + 8)],
+                None => [0, 0],
+            }
+        } else {
+            match present(configured!(offsets.local_addr4)) {
+                Some(at) => ipv4_bytes(read(tcp, at)),
+                None => [0, 0],
+            }
+        };
+        write_halves(&raw mut (*record).local_addr, local);
+    }
+}
+
+#[inline(always)]
+fn ipv4_bytes(addr: u32) -> Halves {
+    let [a, b, c, d] = addr.to_ne_bytes();
+    [u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0]), 0]
+}
+
+#[inline(always)]
+unsafe fn write_halves(place: *mut [u8; 16], halves: Halves) {
+    // SAFETY: the record's addresses are sixteen bytes at a multiple of eight.
+    unsafe { place.cast::<Halves>().write(halves) }
+}
+
+/// The task on the CPU; whether it has to do with the socket is for the flags to say.
+#[inline(always)]
+pub(crate) unsafe fn current_task(record: *mut StateChangeRecord) {
+    let ids = bpf_get_current_pid_tgid();
+    unsafe {
+        (*record).tgid = (ids >> 32) as u32;
+        (*record).tid = ids as u32;
+        (*record).comm = bpf_get_current_comm().unwrap_or([0; 16]);
+    }
+}
