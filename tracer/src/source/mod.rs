@@ -1,0 +1,10 @@
+//! Where records come from: everything that asks the running kernel.
+//!
+//! **Owns:** netlink, namespaces, `/proc`, and the clock they are timed by.
+//! **Never:** meaning: what arrives is handed on as the vocabulary of `model` has it.
+
+pub mod clock;
+pub mod counters;
+pub mod netns;
+pub mod snapshot;
+mod sock_diag;
