@@ -16,13 +16,16 @@ use std::collections::BTreeMap;
 ///   in ESTABLISHED or CLOSE_WAIT. The kernel counted ESTABLISHED alone until "tcp: count CLOSE-WAIT
 ///   sockets for TCP_MIB_CURRESTAB" (Linux 6.10, June 2024), which went into the stable kernels back
 ///   to 5.4 too: a version number does not tell which it is.
-/// * `Tcp.ActiveOpens` counts when a SYN is sent (`tcp_connect`), so a `connect` that found no route
-///   does not count. `Tcp.PassiveOpens` counts when a full socket is made from a request one.
-/// * `Tcp.AttemptFails` counts SYN_SENT or SYN_RECV to CLOSE, and also each request socket that a RST or
-///   a second SYN ends, of which no full socket ever tells.
+/// * `Tcp.ActiveOpens` counts when a SYN is sent (`tcp_connect`). A `connect` that finds no free
+///   port enters SYN_SENT on the tracepoint, goes back to CLOSE, and is counted nowhere.
+/// * `Tcp.PassiveOpens` counts when a request socket becomes a full one.
+/// * `Tcp.AttemptFails` counts SYN_SENT or SYN_RECV to CLOSE where the network ended it (`tcp_done`:
+///   a RST, a timeout), not where the program closed its socket; and each request socket that a
+///   RST or a second SYN ends, of which no full socket ever tells.
 /// * `Tcp.EstabResets` counts ESTABLISHED or CLOSE_WAIT to CLOSE.
-/// * `TcpExt.TW` counts timewait sockets that were armed with a full timeout, `TcpExt.TWRecycled` those that a
-///   `connect` took over.
+/// * `TcpExt.TW` counts timewait sockets as they begin, FIN_WAIT2 ones included;
+///   `TcpExt.TWKilled` those that begin with at most four seconds to live. Before Linux 5.18 both
+///   count as they expire.
 /// * Which counters there are depends on the kernel: an absent one is unknown, not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KernelCounters {
