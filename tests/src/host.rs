@@ -1,0 +1,216 @@
+//! Two hosts on one wire: the network that most tests use.
+//!
+//! Names and subnets are unique to the process and the test, so that tests can run side by side.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use crate::ask_until;
+use crate::namespace::Namespace;
+use crate::netlink::{self, Mac};
+use crate::socket_table::{self, Entry};
+use crate::traffic::Socket;
+
+/// An Ethernet address that nobody has: what is sent to it is lost without a word.
+const NOWHERE: Mac = [2, 0, 0, 0, 0, 0xff];
+
+/// A host: a namespace with one interface towards its peer.
+#[derive(Debug)]
+pub struct Host {
+    /// The namespace that is the host.
+    pub netns: Namespace,
+    /// Its IPv4 address.
+    pub ipv4: Ipv4Addr,
+    /// Its IPv6 address.
+    pub ipv6: Ipv6Addr,
+    mac: Mac,
+    peer_ipv4: Ipv4Addr,
+    peer_mac: Mac,
+}
+
+/// Two hosts on one wire. Each knows the other's Ethernet address for good.
+#[derive(Debug)]
+pub struct Pair {
+    /// The one that usually connects.
+    pub client: Host,
+    /// The one that usually listens.
+    pub server: Host,
+}
+
+impl Pair {
+    /// Makes both hosts and joins them.
+    ///
+    /// # Panics
+    ///
+    /// Panics, naming the step, when the kernel refuses one.
+    pub fn new() -> Self {
+        static MADE: AtomicU16 = AtomicU16::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let [high, low] = number.to_be_bytes();
+        assert_eq!(high, 0, "at most 256 pairs in one process");
+        let process = process::id();
+        // Two processes that run this at once get different subnets, but for one chance in 200;
+        // namespaces keep them apart anyway, and only a trace without `--netns` could mix them.
+        let ours = u8::try_from(process % 200).expect("below 200") + 20;
+
+        let host = |end: u8, peer: u8, letter: char| Host {
+            netns: Namespace::new(&format!("tracer-{process}-{number}{letter}")),
+            ipv4: Ipv4Addr::new(10, ours, low, end),
+            ipv6: Ipv6Addr::new(0xfd00, 0, 0, ours.into(), low.into(), 0, 0, end.into()),
+            mac: [2, 0, 0, 0, 0, end],
+            peer_ipv4: Ipv4Addr::new(10, ours, low, peer),
+            peer_mac: [2, 0, 0, 0, 0, peer],
+        };
+        let pair = Self {
+            client: host(1, 2, 'c'),
+            server: host(2, 1, 's'),
+        };
+        let (client, server) = (&pair.client, &pair.server);
+        client.netns.run(|| {
+            netlink::add_veth(client.mac, server.netns.fd(), server.mac).expect("make a veth pair");
+        });
+        client.configure(server);
+        server.configure(client);
+        pair
+    }
+
+    /// Returns the IPv4 prefix that both hosts are in, and nobody else.
+    pub fn ipv4_prefix(&self) -> String {
+        let [a, b, c, _] = self.client.ipv4.octets();
+        format!("{a}.{b}.{c}.0/24")
+    }
+
+    /// Returns the IPv6 prefix that both hosts are in, and nobody else.
+    pub fn ipv6_prefix(&self) -> String {
+        let mut segments = self.client.ipv6.segments();
+        segments[7] = 0;
+        format!("{}/112", Ipv6Addr::from(segments))
+    }
+}
+
+impl Default for Pair {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Host {
+    fn configure(&self, peer: &Self) {
+        self.netns.run(|| {
+            netlink::set_up(netlink::INTERFACE).expect("bring veth0 up");
+            netlink::add_address(self.ipv4.into(), 24).expect("add an IPv4 address");
+            netlink::add_address(self.ipv6.into(), 112).expect("add an IPv6 address");
+            for addr in [IpAddr::from(peer.ipv4), IpAddr::from(peer.ipv6)] {
+                netlink::set_neighbour(addr, peer.mac).expect("name the neighbour");
+            }
+        });
+        // Nobody is told an Ethernet address, so that a neighbour forgotten on purpose stays so...
+        self.netns.set_sysctl("net/ipv4/conf/veth0/arp_ignore", "8");
+        // ...and frames wait for it a minute, not three seconds.
+        self.netns
+            .set_sysctl("net/ipv4/neigh/veth0/mcast_solicit", "60");
+    }
+
+    /// Returns an IPv4 address of the host with a port.
+    pub fn at(&self, port: u16) -> SocketAddr {
+        (self.ipv4, port).into()
+    }
+
+    /// Returns an IPv6 address of the host with a port.
+    pub fn at6(&self, port: u16) -> SocketAddr {
+        (self.ipv6, port).into()
+    }
+
+    /// Makes a TCP socket in the host.
+    pub fn socket(&self) -> Socket {
+        self.netns.run(Socket::ipv4)
+    }
+
+    /// Makes a TCP socket of the IPv6 family in the host.
+    pub fn socket6(&self) -> Socket {
+        self.netns.run(Socket::ipv6)
+    }
+
+    /// Makes a listening socket in the host.
+    pub fn listen(&self, port: u16, backlog: i32) -> Socket {
+        let socket = self.socket();
+        socket.bind(self.at(port));
+        socket.listen(backlog);
+        socket
+    }
+
+    /// Holds back every IPv4 frame to the peer, in order, until [`Self::release_frames`].
+    ///
+    /// The frames wait in the neighbour's queue for an answer that nobody gives. That makes
+    /// segments cross for certain: hold both ends, send from both, release both.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the kernel refuses.
+    pub fn hold_frames(&self) {
+        self.netns
+            .run(|| netlink::forget_neighbour(self.peer_ipv4.into()))
+            .expect("forget the neighbour");
+    }
+
+    /// Loses every IPv4 frame to the peer, until [`Self::release_frames`].
+    ///
+    /// # Panics
+    ///
+    /// Panics when the kernel refuses.
+    pub fn lose_frames(&self) {
+        self.netns
+            .run(|| netlink::set_neighbour(self.peer_ipv4.into(), NOWHERE))
+            .expect("point the neighbour to nowhere");
+    }
+
+    /// Sends what was held back, and everything from now on.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the kernel refuses.
+    pub fn release_frames(&self) {
+        self.netns
+            .run(|| netlink::set_neighbour(self.peer_ipv4.into(), self.peer_mac))
+            .expect("name the neighbour again");
+    }
+
+    /// Returns the host's TCP sockets as the kernel lists them, timewait and request sockets too.
+    pub fn sockets(&self) -> Vec<Entry> {
+        self.netns.run(socket_table::read)
+    }
+
+    /// Waits until the kernel lists a connection in a state.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not come to that.
+    pub fn wait_state(&self, local: SocketAddr, remote: SocketAddr, state: &str) {
+        let what = format!("{local} -> {remote} in {state}");
+        self.wait_sockets(&what, |sockets| {
+            sockets.iter().any(|socket| {
+                socket.local == local && socket.remote == remote && socket.state == state
+            })
+        });
+    }
+
+    /// Waits until the host's sockets are as `arrived` wants them.
+    ///
+    /// # Panics
+    ///
+    /// Panics with `what` when it does not come to that.
+    pub fn wait_sockets(&self, what: &str, arrived: impl Fn(&[Entry]) -> bool + Sync) {
+        self.netns.run(|| {
+            let mut last = Vec::new();
+            let found = ask_until(|| {
+                last = socket_table::read();
+                arrived(&last).then_some(())
+            });
+            assert!(
+                found.is_some(),
+                "waited in vain for {what}; the sockets are {last:#?}"
+            );
+        });
+    }
+}

@@ -1,0 +1,188 @@
+//! A second process for one end of a connection: another pid, name, user or cgroup than the test's.
+//!
+//! The process is the test binary itself, started again with the one test that calls [`serve`]. So
+//! the suite stays one file, which is all that an initramfs needs to hold. Commands and answers are
+//! lines on its standard input and error output; libtest writes to neither.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::{env, fs, io, thread};
+
+use rustix::thread::LinkNameSpaceType;
+
+use crate::PATIENCE;
+use crate::host::Host;
+use crate::traffic::Socket;
+
+/// Set in the environment of a process that is to serve.
+const SERVE: &str = "TRACER_TEST_PEER";
+
+/// A second process, inside a host.
+#[derive(Debug)]
+pub struct Peer {
+    child: Child,
+    commands: ChildStdin,
+    answers: Receiver<String>,
+}
+
+impl Peer {
+    /// Starts the process, through the test that is named and calls [`serve`].
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not start or cannot enter the host.
+    pub fn start(test: &str, host: &Host) -> Self {
+        let mut child = Command::new(env::current_exe().expect("find the test binary"))
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .env(SERVE, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start a second process");
+        let commands = child.stdin.take().expect("a piped input");
+        let errors = child.stderr.take().expect("a piped error output");
+        let (sender, answers) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut peer = Self {
+            child,
+            commands,
+            answers,
+        };
+        peer.tell(&format!("enter {}", host.netns.path().display()));
+        peer
+    }
+
+    /// Returns the process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Tells the process to do one step, and returns what it answers when it is done.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it could not.
+    pub fn tell(&mut self, command: &str) -> String {
+        writeln!(self.commands, "{command}").expect("tell the second process");
+        let answer = self.answers.recv_timeout(PATIENCE);
+        let answer = answer.unwrap_or_else(|_| panic!("no answer to {command:?}"));
+        if let Some(done) = answer.strip_prefix("done ") {
+            return done.to_owned();
+        }
+        let panic: Vec<String> = self.answers.iter().collect();
+        panic!("{command:?}: {answer}{}", panic.join("\n"));
+    }
+
+    /// Connects.
+    pub fn connect(&mut self, remote: SocketAddr) -> SocketAddr {
+        self.tell(&format!("connect {remote}"))
+            .parse()
+            .expect("its local address")
+    }
+
+    /// Listens.
+    pub fn listen(&mut self, local: SocketAddr) {
+        self.tell(&format!("listen {local}"));
+    }
+
+    /// Accepts from what it listens on.
+    pub fn accept(&mut self) -> SocketAddr {
+        self.tell("accept").parse().expect("the remote address")
+    }
+
+    /// Closes the oldest connection.
+    pub fn close(&mut self) {
+        self.tell("close");
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves as the second process if this process is one, and returns whether it was.
+pub fn serve() -> bool {
+    if env::var_os(SERVE).is_none() {
+        return false;
+    }
+    let mut sockets = Sockets::default();
+    for line in io::stdin().lines() {
+        let line = line.expect("read a command");
+        let (verb, object) = line.split_once(' ').unwrap_or((&line, ""));
+        let answer = sockets.step(verb, object);
+        eprintln!("done {answer}");
+    }
+    true
+}
+
+#[derive(Default)]
+struct Sockets {
+    listener: Option<Socket>,
+    connections: VecDeque<Socket>,
+}
+
+impl Sockets {
+    /// Does one step; a step that cannot be done is a panic, whose message is no `done`.
+    fn step(&mut self, verb: &str, object: &str) -> String {
+        match verb {
+            "enter" => {
+                let netns = fs::File::open(object).expect("open the network namespace");
+                let kind = Some(LinkNameSpaceType::Network);
+                rustix::thread::move_into_link_name_space(netns.as_fd(), kind)
+                    .expect("enter the network namespace");
+            }
+            "name" => fs::write("/proc/thread-self/comm", object).expect("take a name"),
+            "user" => {
+                let uid = rustix::thread::Uid::from_raw(object.parse().expect("a uid"));
+                rustix::thread::set_thread_uid(uid).expect("become another user");
+            }
+            "connect" => {
+                let remote: SocketAddr = object.parse().expect("an address");
+                let socket = Self::socket_for(remote);
+                socket.connect(remote);
+                let local = socket.local();
+                self.connections.push_back(socket);
+                return local.to_string();
+            }
+            "listen" => {
+                let local: SocketAddr = object.parse().expect("an address");
+                let socket = Self::socket_for(local);
+                socket.bind(local);
+                socket.listen(16);
+                self.listener = Some(socket);
+            }
+            "accept" => {
+                let socket = self.listener.as_ref().expect("a listener").accept();
+                let remote = socket.remote();
+                self.connections.push_back(socket);
+                return remote.to_string();
+            }
+            "close" => self.connections.pop_front().expect("a connection").close(),
+            other => panic!("no such command: {other}"),
+        }
+        String::new()
+    }
+
+    fn socket_for(addr: SocketAddr) -> Socket {
+        if addr.is_ipv4() {
+            Socket::ipv4()
+        } else {
+            Socket::ipv6()
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The agent's JSON Lines, declared a second time.
+//!
+//! A field that the agent renames, drops or writes with another type fails to parse here. Fields
+//! that it adds are let through: the contract allows more.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Deserializer};
+
+/// One line.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Line {
+    /// The first line: what is traced, and how.
+    Session(Session),
+    /// A socket changed its state.
+    Change(Change),
+    /// A connection ended, or is still open at the end.
+    Timeline(Timeline),
+    /// Changes were lost.
+    Loss(Loss),
+    /// The last line.
+    Summary(Summary),
+}
+
+/// Reads a value that may be null, but not missing.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    Option::deserialize(from)
+}
+
+/// What is traced, and how.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Session {
+    /// Name and version of this format.
+    pub schema: String,
+    /// Version of the agent.
+    pub tracer: String,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// This boot of the kernel.
+    #[serde(deserialize_with = "nullable")]
+    pub boot_id: Option<String>,
+    /// Name of the host.
+    #[serde(deserialize_with = "nullable")]
+    pub hostname: Option<String>,
+    /// The hook in use.
+    pub hook: String,
+    /// How TIME_WAIT is measured.
+    #[serde(deserialize_with = "nullable")]
+    pub time_wait: Option<String>,
+    /// The filters in use, in whatever form.
+    pub filters: serde_json::Value,
+    /// Time of day.
+    pub wall: String,
+    /// Boot-time clock.
+    pub mono_ns: u64,
+    /// What this host does not allow.
+    pub missing: Vec<String>,
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// Address.
+    #[serde(deserialize_with = "nullable")]
+    pub addr: Option<IpAddr>,
+    /// Port.
+    #[serde(deserialize_with = "nullable")]
+    pub port: Option<u16>,
+}
+
+impl Endpoint {
+    /// Returns the address with its port, where both are known.
+    pub fn known(&self) -> Option<SocketAddr> {
+        Some((self.addr?, self.port?).into())
+    }
+}
+
+/// Whose socket it is.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Owner {
+    /// Process.
+    #[serde(deserialize_with = "nullable")]
+    pub pid: Option<u32>,
+    /// Its name.
+    #[serde(deserialize_with = "nullable")]
+    pub comm: Option<String>,
+    /// User of the socket.
+    #[serde(deserialize_with = "nullable")]
+    pub uid: Option<u32>,
+    /// cgroup of the socket, in whatever form.
+    pub cgroup: serde_json::Value,
+}
+
+/// One change of state.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Change {
+    /// Time of day.
+    pub wall: String,
+    /// Boot-time clock.
+    pub mono_ns: u64,
+    /// The connection, within this trace.
+    pub conn: u64,
+    /// `ipv4` or `ipv6`; null where nothing tells.
+    #[serde(deserialize_with = "nullable")]
+    pub family: Option<String>,
+    /// This end.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// State that was left; null for a socket that was found.
+    #[serde(deserialize_with = "nullable")]
+    pub from: Option<String>,
+    /// State that was entered.
+    pub to: String,
+    /// How long `from` lasted.
+    #[serde(deserialize_with = "nullable")]
+    pub in_from_ns: Option<u64>,
+    /// Who told.
+    pub source: String,
+    /// Network namespace.
+    #[serde(deserialize_with = "nullable")]
+    pub netns: Option<u64>,
+    /// The socket's cookie.
+    #[serde(deserialize_with = "nullable")]
+    pub cookie: Option<u64>,
+    /// Whose socket it is.
+    #[serde(deserialize_with = "nullable")]
+    pub owner: Option<Owner>,
+}
+
+/// The life of one connection.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Timeline {
+    /// The connection, within this trace.
+    pub conn: u64,
+    /// `ipv4` or `ipv6`; null where nothing tells.
+    #[serde(deserialize_with = "nullable")]
+    pub family: Option<String>,
+    /// This end.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// `active`, `passive`, `before_trace` or `listen`.
+    pub opened: String,
+    /// `local`, `remote`, `both`.
+    #[serde(deserialize_with = "nullable")]
+    pub closed_first: Option<String>,
+    /// How it ended; null while it has not.
+    #[serde(deserialize_with = "nullable")]
+    pub ended: Option<String>,
+    /// One after the other.
+    pub segments: Vec<Segment>,
+    /// Whose socket it was.
+    #[serde(deserialize_with = "nullable")]
+    pub owner: Option<Owner>,
+    /// Network namespace.
+    #[serde(deserialize_with = "nullable")]
+    pub netns: Option<u64>,
+    /// The socket's cookie.
+    #[serde(deserialize_with = "nullable")]
+    pub cookie: Option<u64>,
+}
+
+/// The time in one state.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Segment {
+    /// The state.
+    pub state: String,
+    /// When it was entered.
+    #[serde(deserialize_with = "nullable")]
+    pub start_mono_ns: Option<u64>,
+    /// How long it lasted.
+    #[serde(deserialize_with = "nullable")]
+    pub ns: Option<u64>,
+    /// Whether that is known.
+    pub known: bool,
+}
+
+/// Changes that were lost.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Loss {
+    /// How many.
+    pub lost: u64,
+    /// None before.
+    pub since_mono_ns: u64,
+    /// None after.
+    pub until_mono_ns: u64,
+}
+
+/// What the trace adds up to.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Summary {
+    /// Changes seen.
+    pub changes: u64,
+    /// Changes lost.
+    pub lost: u64,
+    /// Connections seen.
+    pub connections: u64,
+    /// Length of the trace.
+    pub duration_ns: u64,
+    /// Time in each state.
+    pub states: BTreeMap<String, StateStats>,
+    /// What became of TIME_WAIT, in whatever form.
+    pub time_wait: serde_json::Value,
+    /// The kernel's own counters.
+    pub kernel: Vec<Counter>,
+}
+
+/// Time in one state.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StateStats {
+    /// How often.
+    pub count: u64,
+    /// In sum.
+    #[serde(deserialize_with = "nullable")]
+    pub total_ns: Option<u64>,
+    /// Half were not longer.
+    #[serde(deserialize_with = "nullable")]
+    pub p50_ns: Option<u64>,
+    /// All but one in a hundred were not longer.
+    #[serde(deserialize_with = "nullable")]
+    pub p99_ns: Option<u64>,
+    /// The longest.
+    #[serde(deserialize_with = "nullable")]
+    pub max_ns: Option<u64>,
+}
+
+/// One of the kernel's counters beside what was traced.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Counter {
+    /// Its name.
+    pub counter: String,
+    /// By how much the kernel moved it.
+    #[serde(deserialize_with = "nullable")]
+    pub kernel: Option<i64>,
+    /// By how much the trace says it should have.
+    #[serde(deserialize_with = "nullable")]
+    pub traced: Option<i64>,
+    /// Whether both are the same.
+    #[serde(deserialize_with = "nullable")]
+    pub agree: Option<bool>,
+}

@@ -1,0 +1,304 @@
+//! The agent as a child process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use crate::host::Pair;
+use crate::schema::Line;
+use crate::trace::Trace;
+use crate::tracefs::with_tracefs;
+use crate::{PATIENCE, ask_until};
+
+/// The hook that the agent is told to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// The BTF raw tracepoint, which knows all fields.
+    Btf,
+    /// The classic tracepoint, which knows no cookie, no network namespace and no owner.
+    Classic,
+}
+
+impl Hook {
+    /// Returns the hook as `--hook` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Btf => "btf",
+            Self::Classic => "classic",
+        }
+    }
+
+    /// Returns the filter that leaves only what happens between two hosts: their namespaces, or,
+    /// where the hook does not know them, their addresses.
+    pub fn only(self, pair: &Pair) -> Vec<String> {
+        let flag = |flag: &str, value: &str| [flag.to_owned(), value.to_owned()];
+        match self {
+            Self::Btf => [&pair.client, &pair.server]
+                .into_iter()
+                .flat_map(|host| flag("--netns", host.netns.name()))
+                .collect(),
+            Self::Classic => [pair.ipv4_prefix(), pair.ipv6_prefix()]
+                .into_iter()
+                .flat_map(|prefix| flag("--addr", &prefix))
+                .collect(),
+        }
+    }
+}
+
+/// Finds the agent: `TRACER_BIN`, else beside the test binary, optimized before not.
+///
+/// # Errors
+///
+/// Returns where it was looked for, and how to get it.
+pub fn binary() -> Result<PathBuf, String> {
+    if let Some(given) = env::var_os("TRACER_BIN").map(PathBuf::from) {
+        let given = given.canonicalize().map_err(|error| {
+            format!(
+                "TRACER_BIN={}: {error}; build the agent there or unset it",
+                given.display()
+            )
+        })?;
+        return Ok(given);
+    }
+    let this = env::current_exe().map_err(|error| format!("find the test binary: {error}"))?;
+    // target/debug/deps/live-0123456789abcdef
+    let target = this
+        .ancestors()
+        .nth(3)
+        .ok_or("the test binary is not below a target directory")?;
+    let places = ["release", "debug"].map(|profile| target.join(profile).join("tracer"));
+    places.iter().find(|place| place.is_file()).cloned().ok_or_else(|| {
+        let [release, debug] = places.map(|place| place.display().to_string());
+        format!(
+            "no agent at {release} nor at {debug}; run `cargo xtask build`, or name it in TRACER_BIN"
+        )
+    })
+}
+
+/// Returns a command that runs the agent.
+///
+/// # Panics
+///
+/// Panics where there is none.
+pub fn command() -> Command {
+    Command::new(binary().unwrap_or_else(|reason| panic!("{reason}")))
+}
+
+/// A running agent. Dropped before it was stopped, it is killed.
+#[derive(Debug)]
+pub struct Tracer {
+    child: Child,
+    incoming: Receiver<String>,
+    lines: Vec<(String, Line)>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Tracer {
+    /// Starts `tracer live` on what happens between two hosts, and waits until it sees everything.
+    pub fn watch(hook: Hook, pair: &Pair, more: &[&str]) -> Self {
+        let only = hook.only(pair);
+        let args: Vec<&str> = only
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
+        Self::start(hook, &args)
+    }
+
+    /// Starts `tracer live --json` with more arguments, and waits for its session line: from then
+    /// on it sees everything.
+    ///
+    /// # Panics
+    ///
+    /// Panics with what the agent said when it does not come to that.
+    pub fn start(hook: Hook, args: &[&str]) -> Self {
+        let mut command = command();
+        command
+            .args(["live", "--json", "--hook", hook.name()])
+            .args(args);
+        let mut tracer = match hook {
+            Hook::Btf => Self::spawn(command),
+            Hook::Classic => with_tracefs(|| Self::spawn(command)),
+        };
+        let started = tracer.wait_for(|line| matches!(line, Line::Session(_)));
+        if !started {
+            let (code, stderr) = tracer.end();
+            panic!("the agent did not start with {args:?}: exit {code:?}, it said: {stderr}");
+        }
+        tracer
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("start the agent");
+        let stdout = child.stdout.take().expect("a piped output");
+        let mut stderr = child.stderr.take().expect("a piped error output");
+        let (lines, incoming) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let stderr = thread::spawn(move || {
+            let mut text = String::new();
+            // What is not UTF-8 ends the text; a message of the agent never is.
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        Self {
+            child,
+            incoming,
+            lines: Vec::new(),
+            stderr: Some(stderr),
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the agent is gone.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("send the agent a signal");
+    }
+
+    /// Stops the agent in its tracks and returns when it stands.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the agent is gone.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        waitpid(Some(self.pid()), WaitOptions::UNTRACED).expect("wait until the agent stands");
+    }
+
+    /// Lets a frozen agent go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Reads lines until one is as wanted. Returns whether it came in time; when it did not, what
+    /// is wrong shows better in the whole trace, which the test goes on to judge.
+    pub fn wait_for(&mut self, wanted: impl FnMut(&Line) -> bool) -> bool {
+        self.wait_for_within(PATIENCE, wanted)
+    }
+
+    /// Like [`Self::wait_for`], with a time of one's own.
+    pub fn wait_for_within(
+        &mut self,
+        time: Duration,
+        mut wanted: impl FnMut(&Line) -> bool,
+    ) -> bool {
+        let deadline = Instant::now() + time;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.incoming.recv_timeout(left) {
+                Ok(text) => self.take(text),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+            }
+            let (_, line) = self.lines.last().expect("a line was just taken");
+            if wanted(line) {
+                return true;
+            }
+        }
+    }
+
+    /// Waits until so many more timelines of ended connections came.
+    pub fn wait_ended(&mut self, count: usize) -> bool {
+        if count == 0 {
+            return true;
+        }
+        let mut ended = 0;
+        self.wait_for(|line| {
+            ended += usize::from(matches!(line, Line::Timeline(one) if one.ended.is_some()));
+            ended == count
+        })
+    }
+
+    /// Waits until so many more changes came.
+    pub fn wait_changes(&mut self, count: usize) -> bool {
+        let mut changes = 0;
+        self.wait_for(|line| {
+            changes += usize::from(matches!(line, Line::Change(one) if one.source != "snapshot"));
+            changes == count
+        })
+    }
+
+    fn take(&mut self, text: String) {
+        let line = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("not a line of the contract: {error}\n{text}"));
+        self.lines.push((text, line));
+    }
+
+    /// Ends the trace as Ctrl-C does, and returns all of it.
+    pub fn stop(self) -> Trace {
+        self.signal(Signal::INT);
+        self.finish()
+    }
+
+    /// Waits for the agent's own end, and returns the trace.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not end, or its output is not the contract's.
+    pub fn finish(mut self) -> Trace {
+        while let Ok(text) = self.incoming.recv_timeout(PATIENCE) {
+            self.take(text);
+        }
+        let (code, stderr) = self.end();
+        let lines = std::mem::take(&mut self.lines);
+        let trace = Trace {
+            lines,
+            code,
+            stderr,
+        };
+        assert!(
+            trace.code.is_some(),
+            "the agent did not end by itself\n{trace}"
+        );
+        trace.session();
+        trace.summary();
+        trace
+    }
+
+    /// Waits for the end of the process, forces it in the end, and returns its exit code and what
+    /// it said.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let status = ask_until(|| self.child.try_wait().expect("ask for the agent's end"));
+        if status.is_none() {
+            self.child.kill().expect("kill the agent");
+            self.child.wait().expect("wait for the agent's end");
+        }
+        let stderr = self
+            .stderr
+            .take()
+            .map(|reader| reader.join().expect("read its errors"));
+        (
+            status.and_then(|status| status.code()),
+            stderr.unwrap_or_default(),
+        )
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

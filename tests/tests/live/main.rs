@@ -1,0 +1,81 @@
+//! The live suite: the agent traces connections that the test makes, step by step, in network
+//! namespaces of its own, and every line that it prints is judged from both ends.
+//!
+//! One binary, so that the same file runs on other kernels inside an initramfs. What each test needs
+//! of the host is in `tests::require`.
+
+/// Makes one test for each hook of a scenario that takes the hook.
+macro_rules! both_hooks {
+    ($($scenario:ident),+ $(,)?) => {
+        mod btf {
+            $(
+                #[test]
+                fn $scenario() {
+                    tests::require_live!(tests::tracer::Hook::Btf);
+                    super::$scenario(tests::tracer::Hook::Btf);
+                }
+            )+
+        }
+        mod classic {
+            $(
+                #[test]
+                fn $scenario() {
+                    tests::require_live!(tests::tracer::Hook::Classic);
+                    super::$scenario(tests::tracer::Hook::Classic);
+                }
+            )+
+        }
+    };
+}
+
+/// Makes one test of a scenario that needs what only the BTF hook knows.
+macro_rules! btf_only {
+    ($($scenario:ident),+ $(,)?) => {
+        mod btf_only {
+            $(
+                #[test]
+                fn $scenario() {
+                    tests::require_live!(tests::tracer::Hook::Btf);
+                    super::$scenario();
+                }
+            )+
+        }
+    };
+}
+
+mod backlog;
+mod before;
+mod close;
+mod ending;
+mod family;
+mod filters;
+mod identity;
+mod listener;
+mod loss;
+mod open;
+mod owner;
+mod raw;
+mod refusal;
+mod reset;
+
+/// Name of [`second_process`], by which it is started.
+const SECOND_PROCESS: &str = "second_process";
+
+/// Is the second process where it is started as one; else sees that one can be.
+#[test]
+fn second_process() {
+    use tests::host::Pair;
+    use tests::peer::{Peer, serve};
+    use tests::tracer::Hook;
+
+    if serve() {
+        return;
+    }
+    tests::require_live!(Hook::Btf);
+    let pair = Pair::new();
+    let listener = pair.server.listen(7000, 1);
+    let mut peer = Peer::start(SECOND_PROCESS, &pair.client);
+    let local = peer.connect(listener.local());
+    assert_eq!(listener.accept().remote(), local);
+    assert_ne!(peer.pid(), std::process::id());
+}
