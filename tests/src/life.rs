@@ -165,6 +165,19 @@ impl<'t> Life<'t> {
         self
     }
 
+    /// Demands that these words are in how it ended. The classic hook, which does not see the
+    /// socket's error, may say that it does not know.
+    pub fn ended(&self, hook: Hook, words: &str) -> &Self {
+        let said = self.timeline().ended.as_deref().unwrap_or("not yet");
+        let unknown = hook == Hook::Classic && said.contains("not known");
+        assert!(
+            said.contains(words) || unknown,
+            "{words:?} is not in {said:?}\n{}",
+            self.told()
+        );
+        self
+    }
+
     /// Demands who closed first.
     pub fn closed_first(&self, side: &str) -> &Self {
         let said = self.timeline().closed_first.as_deref();

@@ -30,12 +30,14 @@ fn active_close(hook: Hook) {
     story
         .client(ends)
         .states("CLOSE SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE")
+        .ended(hook, "timewait")
         .opened("active")
         .closed_first("local")
         .socket(hook, cookies.0, pair.client.netns.inode());
     story
         .server(ends)
         .states("LISTEN SYN_RECV ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE")
+        .ended(hook, "closed")
         .opened("passive")
         .closed_first("remote")
         .socket(hook, cookies.1, pair.server.netns.inode());
@@ -59,11 +61,13 @@ fn passive_close(hook: Hook) {
     story
         .client(ends)
         .states("CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE")
+        .ended(hook, "closed")
         .opened("active")
         .closed_first("remote");
     story
         .server(ends)
         .states("LISTEN SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE")
+        .ended(hook, "timewait")
         .opened("passive")
         .closed_first("local");
     story.nothing_else(hook);
@@ -90,11 +94,13 @@ fn simultaneous_close(hook: Hook) {
     story
         .client(ends)
         .states("CLOSE SYN_SENT ESTABLISHED FIN_WAIT1 CLOSING CLOSE")
+        .ended(hook, "timewait")
         .opened("active")
         .closed_first("both");
     story
         .server(ends)
         .states("LISTEN SYN_RECV ESTABLISHED FIN_WAIT1 CLOSING CLOSE")
+        .ended(hook, "timewait")
         .opened("passive")
         .closed_first("both");
     story.nothing_else(hook);
@@ -132,11 +138,13 @@ fn half_close_for_a_while(hook: Hook) {
     let client = story.client(ends);
     client
         .states("CLOSE SYN_SENT ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE")
+        .ended(hook, "timewait")
         .opened("active")
         .closed_first("local");
     let server = story.server(ends);
     server
         .states("LISTEN SYN_RECV ESTABLISHED CLOSE_WAIT LAST_ACK CLOSE")
+        .ended(hook, "closed")
         .opened("passive")
         .closed_first("remote");
     for (life, state) in [(client, "FIN_WAIT2"), (server, "CLOSE_WAIT")] {

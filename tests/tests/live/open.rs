@@ -75,6 +75,7 @@ fn refused(hook: Hook) {
     story
         .client(ends)
         .states("CLOSE SYN_SENT CLOSE")
+        .ended(hook, "refused")
         .opened("active");
     story.nothing_else(hook);
 }
@@ -102,7 +103,10 @@ fn timed_out(hook: Hook) {
     let trace = tracer.stop();
     let mut story = Story::of(&trace);
     let client = story.client(ends);
-    client.states("CLOSE SYN_SENT CLOSE").opened("active");
+    client
+        .states("CLOSE SYN_SENT CLOSE")
+        .ended(hook, "timed out")
+        .opened("active");
     let in_syn_sent = client.timeline().segments[0].ns.expect("a known time");
     // RFC 6298: the first SYN is sent again after a second at the earliest.
     assert!(in_syn_sent >= 1_000_000_000, "{in_syn_sent}\n{trace}");

@@ -22,11 +22,13 @@ fn reset_by_client(hook: Hook) {
     let client = story.client(ends);
     client
         .states("CLOSE SYN_SENT ESTABLISHED CLOSE")
+        .ended(hook, "aborted")
         .opened("active");
     not_closed_by("remote", &client);
     let server = story.server(ends);
     server
         .states("LISTEN SYN_RECV ESTABLISHED CLOSE")
+        .ended(hook, "reset by the peer")
         .opened("passive");
     not_closed_by("local", &server);
     story.nothing_else(hook);
@@ -41,11 +43,13 @@ fn reset_by_server(hook: Hook) {
     let client = story.client(ends);
     client
         .states("CLOSE SYN_SENT ESTABLISHED CLOSE")
+        .ended(hook, "reset by the peer")
         .opened("active");
     not_closed_by("local", &client);
     let server = story.server(ends);
     server
         .states("LISTEN SYN_RECV ESTABLISHED CLOSE")
+        .ended(hook, "aborted")
         .opened("passive");
     not_closed_by("remote", &server);
     story.nothing_else(hook);
@@ -72,11 +76,13 @@ fn reset_of_a_closing_connection(hook: Hook) {
     story
         .client(ends)
         .states("CLOSE SYN_SENT ESTABLISHED CLOSE_WAIT CLOSE")
+        .ended(hook, "aborted")
         .opened("active")
         .closed_first("remote");
     story
         .server(ends)
         .states("LISTEN SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE")
+        .ended(hook, "reset by the peer")
         .opened("passive")
         .closed_first("local");
     story.nothing_else(hook);
