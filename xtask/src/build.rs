@@ -9,10 +9,13 @@ use crate::setup;
 /// Sets up, and builds the agent with the object inside; returns where they are.
 pub(crate) fn agent() -> Result<Place> {
     let place = setup::for_build()?.place;
-    cmd::run(
-        place
-            .cargo()
-            .args(["build", "--release", "--package", "tracer", "--bin", "tracer"]),
-    )?;
+    cmd::run(place.cargo().args([
+        "build",
+        "--release",
+        "--package",
+        "tracer",
+        "--bin",
+        "tracer",
+    ]))?;
     Ok(place)
 }

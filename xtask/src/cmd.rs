@@ -24,7 +24,12 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
         .with_context(|| format!("cannot start {}", show(command)))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{} ended with {}: {}", show(command), output.status, said.trim());
+        bail!(
+            "{} ended with {}: {}",
+            show(command),
+            output.status,
+            said.trim()
+        );
     }
     let text = String::from_utf8(output.stdout)
         .with_context(|| format!("{} wrote something that is not UTF-8", show(command)))?;
@@ -33,7 +38,9 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
 
 /// The command as one would type it.
 pub(crate) fn show(command: &Command) -> String {
-    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     words.join(" ")
 }

@@ -129,11 +129,12 @@ mod tests {
     fn reads_what_rustc_says_of_itself() {
         let text = "rustc 1.97.0-nightly (e50aa6fba 2026-05-19)\nbinary: rustc\n\
                     release: 1.97.0-nightly\nLLVM version: 22.1.4";
-        let about = About::parse(text).unwrap();
+        let about = About::parse(text).expect("is well formed");
         assert_eq!(about.version, "rustc 1.97.0-nightly (e50aa6fba 2026-05-19)");
         assert_eq!((about.minor, about.llvm_major), (97, 22));
         assert!(about.is_recent());
-        let old = About::parse("rustc 1.63.0\nrelease: 1.63.0\nLLVM version: 14.0.6").unwrap();
+        let old = About::parse("rustc 1.63.0\nrelease: 1.63.0\nLLVM version: 14.0.6")
+            .expect("is well formed");
         assert!(!old.is_recent());
         assert!(About::parse("something else").is_none());
     }

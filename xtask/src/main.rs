@@ -13,11 +13,15 @@ mod record;
 mod root;
 mod run;
 mod setup;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use place::Place;
 
 /// Sets up, builds, runs and tests tracer.
 #[derive(Parser)]
@@ -39,6 +43,14 @@ enum Verb {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Builds, then checks the sources and runs all tests
+    Test {
+        /// What every test program gets; names select tests, and leave out the checks
+        #[arg(last = true)]
+        filter: Vec<String>,
+    },
+    /// Checks the layers of the agent, and how files look
+    Tidy,
 }
 
 fn main() -> ExitCode {
@@ -46,6 +58,11 @@ fn main() -> ExitCode {
         Verb::Setup => setup::for_build().map(|ready| eprintln!("{ready}")),
         Verb::Build => build::agent().map(|_| ()),
         Verb::Run { args } => run::agent(&args),
+        Verb::Test { filter } => match test::all(&filter) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Verb::Tidy => Place::find().and_then(|place| tidy::check(&place.workspace)),
     };
     exit_code(done)
 }

@@ -38,7 +38,7 @@ pub(crate) fn for_build() -> Result<Ready> {
     let compiler = find_compiler(&place, installed.is_some())?;
     let linker = match installed.or_else(|| linker::built(&place)) {
         Some(linker) => linker,
-        None => linker::build(&place).map_err(|error| advise("bpf-linker", error))?,
+        None => linker::build(&place).map_err(|error| advise("bpf-linker", &error))?,
     };
     record::write(&place, &compiler, &linker)?;
     Ok(Ready {
@@ -48,7 +48,6 @@ pub(crate) fn for_build() -> Result<Ready> {
     })
 }
 
-
 fn find_compiler(place: &Place, linker_is_installed: bool) -> Result<Compiler> {
     if let Some(compiler) = compiler::nightly(linker_is_installed) {
         return Ok(compiler);
@@ -57,15 +56,15 @@ fn find_compiler(place: &Place, linker_is_installed: bool) -> Result<Compiler> {
         return Ok(compiler);
     }
     packages::install(packages::COMPILER)
-        .map_err(|error| advise("a Rust compiler for eBPF", error))?;
+        .map_err(|error| advise("a Rust compiler for eBPF", &error))?;
     compiler::debian(place)?.ok_or_else(|| {
         let reason = anyhow::anyhow!("Debian's rustc is too old here, or has no `core` for BPF");
-        advise("a Rust compiler for eBPF", reason)
+        advise("a Rust compiler for eBPF", &reason)
     })
 }
 
 /// Adds the way that works on any distribution.
-fn advise(what: &str, error: anyhow::Error) -> anyhow::Error {
+fn advise(what: &str, error: &anyhow::Error) -> anyhow::Error {
     let advice = format!(
         "{what} is missing. {error:#}\nOr, where rustup can download:\n  \
          rustup toolchain install nightly --component rust-src\n  \

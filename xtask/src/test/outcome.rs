@@ -1,0 +1,199 @@
+//! What a test program says of itself: counted while it is shown.
+
+use std::io::{BufRead as _, BufReader};
+use std::ops::AddAssign;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cmd;
+
+/// How a test that does not run begins to say why.
+const SKIPPED: &[&str] = &["skipped: ", "not run: "];
+
+/// How many tests ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) passed: usize,
+    pub(super) failed: usize,
+    pub(super) ignored: usize,
+    /// Among the passed ones: those that said that they cannot run here.
+    pub(super) skipped: usize,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+        self.skipped += other.skipped;
+    }
+}
+
+/// What came of a test program: the counts, and whether it ended well.
+pub(super) struct Outcome {
+    pub(super) counts: Counts,
+    pub(super) ended: Result<()>,
+}
+
+impl Outcome {
+    pub(super) fn not_started(error: anyhow::Error) -> Self {
+        Self {
+            counts: Counts::default(),
+            ended: Err(error),
+        }
+    }
+}
+
+/// Runs a program of Rust's test harness, told `--show-output`, and shows what matters: failures,
+/// why a test did not run, the result; where `each` is set, every test as it ends.
+pub(super) fn of(command: &mut Command, each: bool) -> Outcome {
+    let mut reader = Reader::new(each);
+    let ended = run(command, &mut reader);
+    Outcome {
+        counts: reader.counts,
+        ended,
+    }
+}
+
+fn run(command: &mut Command, reader: &mut Reader) -> Result<()> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", cmd::show(command)))?;
+    let stdout = child.stdout.take().context("the child has no output")?;
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line.context("cannot read what a test program writes")?;
+        let line = String::from_utf8_lossy(&line);
+        if reader.shows(&line) {
+            println!("{line}");
+        }
+    }
+    let status = child.wait().context("cannot wait for a test program")?;
+    if reader.results == 0 {
+        bail!("no result; it ended with {status}");
+    }
+    if !status.success() {
+        bail!("{} failed ({status})", reader.counts.failed);
+    }
+    Ok(())
+}
+
+/// Reads a test program's output line by line.
+struct Reader {
+    each: bool,
+    /// Within what passed tests printed.
+    in_successes: bool,
+    counts: Counts,
+    /// How many `test result` lines there were.
+    results: usize,
+}
+
+impl Reader {
+    fn new(each: bool) -> Self {
+        Self {
+            each,
+            in_successes: false,
+            counts: Counts::default(),
+            results: 0,
+        }
+    }
+
+    /// Takes a line in, and says whether a person wants to see it.
+    fn shows(&mut self, line: &str) -> bool {
+        if let Some(result) = line.strip_prefix("test result: ") {
+            self.in_successes = false;
+            self.results += 1;
+            self.counts += count(result);
+            return true;
+        }
+        if SKIPPED.iter().any(|prefix| line.starts_with(prefix)) {
+            self.counts.skipped += usize::from(self.in_successes);
+            return true;
+        }
+        match line {
+            "successes:" => self.in_successes = true,
+            "failures:" => self.in_successes = false,
+            _ => {}
+        }
+        if line.is_empty() || line.starts_with("running ") || self.in_successes {
+            return false;
+        }
+        let is_progress = line.starts_with("test ") && line.ends_with("ok");
+        self.each || !is_progress
+    }
+}
+
+/// Reads `ok. 5 passed; 0 failed; 1 ignored; …`.
+fn count(result: &str) -> Counts {
+    let number = |what: &str| {
+        result
+            .split(['.', ';'])
+            .filter_map(|part| part.trim().strip_suffix(what))
+            .find_map(|number| number.trim().parse().ok())
+            .unwrap_or(0)
+    };
+    Counts {
+        passed: number("passed"),
+        failed: number("failed"),
+        ignored: number("ignored"),
+        skipped: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "\
+running 3 tests
+test a ... ok
+test b ... FAILED
+test c ... ok
+
+successes:
+
+---- a stdout ----
+talk
+skipped: no BTF
+
+failures:
+
+---- b stdout ----
+thread 'b' panicked at b.rs:1:1
+
+test result: FAILED. 2 passed; 1 failed; 4 ignored; 0 measured; 0 filtered out; finished in 0.01s
+";
+
+    fn shown(each: bool) -> (Vec<&'static str>, Counts) {
+        let mut reader = Reader::new(each);
+        let shown = OUTPUT.lines().filter(|line| reader.shows(line)).collect();
+        (shown, reader.counts)
+    }
+
+    #[test]
+    fn counts_what_the_harness_says_and_the_skips() {
+        let expected = Counts {
+            passed: 2,
+            failed: 1,
+            ignored: 4,
+            skipped: 1,
+        };
+        assert_eq!(shown(true).1, expected);
+    }
+
+    #[test]
+    fn shows_failures_and_skips_but_no_talk_of_passed_tests() {
+        let (shown, _) = shown(false);
+        assert!(shown.contains(&"test b ... FAILED"));
+        assert!(shown.contains(&"skipped: no BTF"));
+        assert!(shown.contains(&"thread 'b' panicked at b.rs:1:1"));
+        assert!(!shown.contains(&"test a ... ok"));
+        assert!(!shown.contains(&"talk"));
+    }
+
+    #[test]
+    fn shows_each_test_of_a_long_suite() {
+        assert!(shown(true).0.contains(&"test a ... ok"));
+    }
+}
