@@ -108,6 +108,22 @@ pub struct LossCounter {
     pub until_ns: u64,
 }
 
+impl LossCounter {
+    /// How many 64-bit words it has.
+    pub const WORDS: usize = size_of::<Self>() / 8;
+
+    /// Makes it of the words that a map holds.
+    pub fn from_words(words: [u64; Self::WORDS]) -> Self {
+        let [lost, epoch, since_ns, until_ns] = words;
+        Self {
+            lost,
+            epoch,
+            since_ns,
+            until_ns,
+        }
+    }
+}
+
 const _: () = {
     assert!(STATE_CHANGE_SIZE == 128);
     assert!(offset_of!(StateChangeRecord, mono_ns) == 8);

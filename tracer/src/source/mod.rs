@@ -3,8 +3,15 @@
 //! **Owns:** netlink, namespaces, `/proc`, and the clock they are timed by.
 //! **Never:** meaning: what arrives is handed on as the vocabulary of `model` has it.
 
+pub mod batch;
+mod btf;
 pub mod clock;
 pub mod counters;
+mod format;
+mod kernel_log;
+pub mod live;
+mod losses;
 pub mod netns;
+mod offsets;
 pub mod snapshot;
 mod sock_diag;

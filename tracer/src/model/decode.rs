@@ -1,0 +1,127 @@
+//! The border: bytes from the kernel become a [`StateChange`], or an error that names the byte.
+//!
+//! **Owns:** the only reading of [`tracer_ebpf::StateChangeRecord`]'s layout.
+//! **Never:** a panic, whatever the bytes; a guess, whatever is missing.
+
+use std::mem::offset_of;
+
+use thiserror::Error;
+use tracer_ebpf::{KIND_STATE_CHANGE, STATE_CHANGE_SIZE, StateChangeRecord as Record, known};
+
+use super::event::{Comm, ShownTuple};
+use super::{CloseError, Family, MonoNs, Socket, StateChange, Task, TcpState};
+use crate::model::endpoint::address_from_bytes;
+
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+const IPPROTO_TCP: u16 = 6;
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Fewer or more bytes than a record has.
+    #[error("a record of {found} bytes, expected {STATE_CHANGE_SIZE}")]
+    Length {
+        /// Bytes that there were.
+        found: usize,
+    },
+    /// A field holds what it cannot hold.
+    #[error("field `{field}` at byte {offset} holds {value}, which no record can")]
+    Field {
+        /// Name of the field.
+        field: &'static str,
+        /// Where it starts in the record.
+        offset: usize,
+        /// What it holds.
+        value: u64,
+    },
+}
+
+/// Reads a field of the record at the offset that the layout gives it.
+macro_rules! field {
+    ($bytes:expr, $name:ident : $type:ty) => {{
+        let mut raw = [0; size_of::<$type>()];
+        raw.copy_from_slice(&$bytes[offset_of!(Record, $name)..][..size_of::<$type>()]);
+        <$type>::from_ne_bytes(raw)
+    }};
+}
+
+macro_rules! refuse {
+    ($name:ident, $value:expr) => {
+        return Err(DecodeError::Field {
+            field: stringify!($name),
+            offset: offset_of!(Record, $name),
+            value: u64::from($value),
+        })
+    };
+}
+
+/// Decodes one record.
+///
+/// # Errors
+///
+/// Any number of bytes but a record's, a kind, size, family or protocol that the kernel side does
+/// not write, and a reserved field that is not zero.
+pub fn decode(bytes: &[u8]) -> Result<StateChange, DecodeError> {
+    // The one length check that makes every slice below lie inside.
+    let bytes: &[u8; STATE_CHANGE_SIZE] = bytes
+        .try_into()
+        .map_err(|_| DecodeError::Length { found: bytes.len() })?;
+
+    let kind = field!(bytes, kind: u16);
+    if kind != KIND_STATE_CHANGE {
+        refuse!(kind, kind);
+    }
+    let size = field!(bytes, size: u16);
+    if usize::from(size) != STATE_CHANGE_SIZE {
+        refuse!(size, size);
+    }
+    let protocol = field!(bytes, protocol: u16);
+    if protocol != IPPROTO_TCP {
+        refuse!(protocol, protocol);
+    }
+    let reserved = field!(bytes, reserved: u16);
+    if reserved != 0 {
+        refuse!(reserved, reserved);
+    }
+    let socket_family = match field!(bytes, family: u16) {
+        AF_INET => Family::Ipv4,
+        AF_INET6 => Family::Ipv6,
+        other => refuse!(family, other),
+    };
+
+    let flags = field!(bytes, known: u32);
+    let has = |flag: u32| flags & flag != 0;
+    Ok(StateChange {
+        at: MonoNs(field!(bytes, mono_ns: u64)),
+        cpu: field!(bytes, cpu: u32),
+        socket: Socket(field!(bytes, socket: u64)),
+        cookie: has(known::COOKIE).then(|| field!(bytes, cookie: u64)),
+        from: TcpState::from_kernel(field!(bytes, old_state: u16)),
+        to: TcpState::from_kernel(field!(bytes, new_state: u16)),
+        socket_family,
+        shown: ShownTuple {
+            local_addr: address_from_bytes(socket_family, sixteen(bytes, offset_of!(Record, local_addr))),
+            local_port: field!(bytes, local_port: u16),
+            remote_addr: address_from_bytes(socket_family, sixteen(bytes, offset_of!(Record, remote_addr))),
+            remote_port: field!(bytes, remote_port: u16),
+        },
+        bound_port: has(known::BOUND_PORT).then(|| field!(bytes, bound_port: u16)),
+        netns: has(known::NETNS).then(|| field!(bytes, netns: u32)),
+        cgroup: has(known::CGROUP).then(|| field!(bytes, cgroup: u64)),
+        uid: has(known::UID).then(|| field!(bytes, uid: u32)),
+        error: has(known::ERROR).then(|| CloseError(field!(bytes, error: u32))),
+        task: Task {
+            pid: field!(bytes, tgid: u32),
+            tid: field!(bytes, tid: u32),
+            comm: Comm(sixteen(bytes, offset_of!(Record, comm))),
+        },
+        task_holds_socket: has(known::LOCK_OWNER).then(|| has(known::HOLDS_SOCKET)),
+    })
+}
+
+fn sixteen(bytes: &[u8; STATE_CHANGE_SIZE], offset: usize) -> [u8; 16] {
+    let mut raw = [0; 16];
+    raw.copy_from_slice(&bytes[offset..][..16]);
+    raw
+}

@@ -1,0 +1,237 @@
+//! What enters the tracker: state changes, sockets that were there before, and losses.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::{Endpoint, Family, MonoNs, TcpState, Tuple};
+
+/// One thing that happened, or was found, or was missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A socket changed its state.
+    StateChange(StateChange),
+    /// Changes were lost.
+    Loss(Loss),
+    /// A socket that existed when the trace began.
+    Existing(Existing),
+    /// Every socket that existed when the trace began has been told.
+    ExistingComplete,
+}
+
+/// Address of a socket in the kernel: its identity while it lives, and reused at once afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Socket(pub u64);
+
+/// One state change as the tracepoint told it, with what could be read beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateChange {
+    /// When the hook ran.
+    pub at: MonoNs,
+    /// On which CPU.
+    pub cpu: u32,
+    /// Address of the socket.
+    pub socket: Socket,
+    /// Socket cookie: unique until the next boot.
+    pub cookie: Option<u64>,
+    /// State that the socket left.
+    pub from: TcpState,
+    /// State that it entered.
+    pub to: TcpState,
+    /// Family of the socket itself, before folding.
+    pub socket_family: Family,
+    /// Ends of the connection exactly as the tracepoint showed them.
+    pub shown: ShownTuple,
+    /// Port that the socket was bound to at that moment; `Some(0)` is known to be none.
+    pub bound_port: Option<u16>,
+    /// Inode number of the network namespace.
+    pub netns: Option<u32>,
+    /// Id of the socket's cgroup.
+    pub cgroup: Option<u64>,
+    /// uid of the socket's owner.
+    pub uid: Option<u32>,
+    /// Errno that was pending on the socket; `Some(CloseError(0))` is known to be none.
+    pub error: Option<CloseError>,
+    /// Task that was on the CPU.
+    pub task: Task,
+    /// Whether that task was using this socket, rather than only passing by.
+    pub task_holds_socket: Option<bool>,
+}
+
+/// Addresses and ports as the tracepoint showed them: zeros, wildcards and stale values included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShownTuple {
+    /// `saddr` or `saddr_v6`.
+    pub local_addr: IpAddr,
+    /// `sport`.
+    pub local_port: u16,
+    /// `daddr` or `daddr_v6`.
+    pub remote_addr: IpAddr,
+    /// `dport`.
+    pub remote_port: u16,
+}
+
+/// Task that was on the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Process id (thread group), numbered by the initial pid namespace.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Name.
+    pub comm: Comm,
+}
+
+/// A task's name: up to fifteen bytes that anyone may choose.
+///
+/// Printing escapes whatever could move a cursor or break a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Comm(pub [u8; 16]);
+
+impl Comm {
+    /// Returns the bytes before the first zero.
+    pub fn bytes(&self) -> &[u8] {
+        let end = self.0.iter().position(|&byte| byte == 0);
+        &self.0[..end.unwrap_or(self.0.len())]
+    }
+}
+
+impl fmt::Display for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy(self.bytes());
+        let mut safe = String::with_capacity(text.len());
+        for character in text.chars() {
+            if character.is_control() || is_invisible(character) {
+                safe.extend(character.escape_unicode());
+            } else {
+                safe.push(character);
+            }
+        }
+        f.pad(&safe)
+    }
+}
+
+/// Returns whether a character changes the direction or look of its neighbours unseen.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
+/// An errno that was pending on a socket as it changed its state; zero is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseError(pub u32);
+
+/// Changes that never reached the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Why.
+    pub cause: LossCause,
+    /// How many.
+    pub lost: u64,
+    /// No change before this moment was lost.
+    pub since: MonoNs,
+    /// No change after this moment was lost.
+    pub until: MonoNs,
+}
+
+/// Why changes were lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossCause {
+    /// The ring buffer was full.
+    RingFull {
+        /// The CPU whose changes were lost.
+        cpu: u32,
+    },
+    /// The hook was called while it ran on the same CPU, and the kernel did not call it again.
+    Recursion,
+}
+
+/// A socket that was found by `sock_diag` when the trace began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Existing {
+    /// When it was asked for.
+    pub at: MonoNs,
+    /// Socket cookie.
+    pub cookie: u64,
+    /// State it was found in.
+    pub state: TcpState,
+    /// Whether a full socket holds the state: not a timewait and not a request socket, which the
+    /// tracepoint never shows.
+    pub full_socket: bool,
+    /// Its ends.
+    pub tuple: Tuple,
+    /// Inode number of the network namespace it was found in.
+    pub netns: u32,
+    /// uid of its owner; a timewait or request socket has none.
+    pub uid: Option<u32>,
+}
+
+impl StateChange {
+    /// Returns what may be believed of the ends shown.
+    ///
+    /// # Kernel
+    ///
+    /// * At `CLOSE → SYN_SENT` the local port is not chosen yet: `sport` is zero, or, on a socket
+    ///   that connects again, the port of the attempt before. Only a port that the socket is bound
+    ///   to counts.
+    /// * At `LISTEN → SYN_RECV` before Linux 6.15 the new socket still shows its listener's ends:
+    ///   the remote port is zero, and no address is right.
+    pub fn tuple(&self) -> Tuple {
+        let shown = &self.shown;
+        let specific = |addr: IpAddr| (!addr.to_canonical().is_unspecified()).then_some(addr);
+        let nonzero = |port: u16| (port != 0).then_some(port);
+
+        if self.is_listener() {
+            let port = nonzero(shown.local_port).or(self.bound_port.and_then(nonzero));
+            return Tuple {
+                local: Endpoint::new(Some(shown.local_addr), port),
+                remote: Endpoint::default(),
+            };
+        }
+        let Some(remote_port) = nonzero(shown.remote_port) else {
+            return Tuple {
+                local: Endpoint::new(None, nonzero(shown.local_port)),
+                remote: Endpoint::default(),
+            };
+        };
+        let local_port = match self.to {
+            TcpState::SynSent => self.bound_port.and_then(nonzero),
+            _ => nonzero(shown.local_port),
+        };
+        Tuple {
+            local: Endpoint::new(specific(shown.local_addr), local_port),
+            remote: Endpoint::new(specific(shown.remote_addr), Some(remote_port)),
+        }
+    }
+
+    /// Returns whether the change is a listening socket's own, not one of its children's.
+    pub fn is_listener(&self) -> bool {
+        self.to == TcpState::Listen
+            || (self.from == TcpState::Listen && self.to != TcpState::SynRecv)
+    }
+
+    /// Returns whether the change can only be the first of a connection, whatever the socket at
+    /// that address was before.
+    pub fn starts_connection(&self) -> bool {
+        use TcpState::{Close, Listen, SynRecv, SynSent};
+        matches!(
+            (self.from, self.to),
+            (Close, SynSent) | (Close, Listen) | (Listen, SynRecv)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_move_the_cursor() {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(b"a\x1b[2J\nb\xff");
+        let shown = Comm(bytes).to_string();
+        assert!(!shown.contains(['\x1b', '\n']), "{shown}");
+        assert_eq!(shown, "a\\u{1b}[2J\\u{a}b\u{fffd}");
+    }
+}

@@ -1,0 +1,18 @@
+//! The vocabulary: states, endpoints, times, events, and the one decoder that makes them.
+//!
+//! **Owns:** what every other room speaks of.
+//! **Never:** a clock, I/O, or a schema of an output.
+
+pub mod counters;
+pub mod decode;
+pub mod endpoint;
+pub mod event;
+pub mod state;
+pub mod time;
+
+pub use counters::KernelCounters;
+pub use decode::{DecodeError, decode};
+pub use endpoint::{Endpoint, Family, Tuple};
+pub use event::{CloseError, Event, Existing, Loss, LossCause, Socket, StateChange, Task};
+pub use state::{Naming, TcpState};
+pub use time::{MonoNs, WallClock};

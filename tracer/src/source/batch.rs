@@ -1,0 +1,134 @@
+//! Records on their way from the ring buffer to the decoder.
+//!
+//! They are copied out at once, so that the ring is free again before anybody formats or writes.
+
+use crate::model::{DecodeError, Event, Loss, decode};
+
+/// Bytes after which a batch is full.
+const FULL_BYTES: usize = 4 << 20;
+
+/// Records in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    /// Appends a record.
+    pub fn push(&mut self, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Returns whether it should be worked off before more is read.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= FULL_BYTES
+    }
+
+    /// Returns whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Returns the records as they are.
+    fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    }
+
+    /// Hands the records on as events, with each loss before the first record that is not older
+    /// than the loss's start.
+    ///
+    /// # Errors
+    ///
+    /// The first record that cannot be decoded; the kernel side writes none.
+    pub fn events(
+        &self,
+        mut losses: Vec<Loss>,
+        mut take: impl FnMut(Event),
+    ) -> Result<(), DecodeError> {
+        losses.sort_by_key(|loss| std::cmp::Reverse(loss.since));
+        for record in self.records() {
+            let change = decode(record)?;
+            while let Some(loss) = losses.pop_if(|loss| loss.since <= change.at) {
+                take(Event::Loss(loss));
+            }
+            take(Event::StateChange(change));
+        }
+        for loss in losses.into_iter().rev() {
+            take(Event::Loss(loss));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LossCause, MonoNs};
+    use tracer_ebpf::{KIND_STATE_CHANGE, STATE_CHANGE_SIZE};
+
+    fn record(at: u64) -> Vec<u8> {
+        let mut bytes = vec![0; STATE_CHANGE_SIZE];
+        bytes[0..2].copy_from_slice(&KIND_STATE_CHANGE.to_ne_bytes());
+        bytes[2..4].copy_from_slice(&(STATE_CHANGE_SIZE as u16).to_ne_bytes());
+        bytes[8..16].copy_from_slice(&at.to_ne_bytes());
+        bytes[68..70].copy_from_slice(&2_u16.to_ne_bytes());
+        bytes[70..72].copy_from_slice(&6_u16.to_ne_bytes());
+        bytes
+    }
+
+    fn loss(since: u64) -> Loss {
+        Loss {
+            cause: LossCause::RingFull { cpu: 0 },
+            lost: 1,
+            since: MonoNs(since),
+            until: MonoNs(since + 5),
+        }
+    }
+
+    fn order(batch: &Batch, losses: Vec<Loss>) -> Vec<String> {
+        let mut seen = Vec::new();
+        batch
+            .events(losses, |event| {
+                seen.push(match event {
+                    Event::StateChange(change) => format!("change {}", change.at.0),
+                    Event::Loss(loss) => format!("loss {}", loss.since.0),
+                    other => format!("{other:?}"),
+                });
+            })
+            .expect("every record is whole");
+        seen
+    }
+
+    #[test]
+    fn losses_stand_between_the_records_they_lie_between() {
+        let mut batch = Batch::default();
+        for at in [10, 20, 30] {
+            batch.push(&record(at));
+        }
+        assert_eq!(
+            order(&batch, vec![loss(40), loss(20), loss(5)]),
+            ["loss 5", "change 10", "loss 20", "change 20", "change 30", "loss 40"]
+        );
+    }
+
+    #[test]
+    fn a_loss_without_records_is_told() {
+        assert_eq!(order(&Batch::default(), vec![loss(7)]), ["loss 7"]);
+    }
+
+    #[test]
+    fn a_broken_record_is_an_error() {
+        let mut batch = Batch::default();
+        batch.push(&[0; 3]);
+        assert!(batch.events(Vec::new(), |_| ()).is_err());
+    }
+}

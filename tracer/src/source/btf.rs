@@ -1,0 +1,340 @@
+//! Where fields stand in the running kernel's structures, read from its BTF.
+//!
+//! **Owns:** as much of the BTF format as naming a field of a structure needs.
+//! **Never:** a file (bytes come in), a panic on malformed bytes, or a field by guess.
+//!
+//! Our own reader, because aya's does not show structure members, and the crates that do either
+//! copy every name of the kernel into a map or are not licensed for linking statically.
+//!
+//! # Kernel
+//!
+//! The format is documented in the kernel's `Documentation/bpf/btf.rst` and is part of its
+//! interface with user space.
+
+use thiserror::Error;
+
+const MAGIC: u16 = 0xeb9f;
+const HEADER_SIZE: usize = 24;
+/// Deepest nesting of anonymous structures and of typedefs that is followed.
+const MAX_DEPTH: usize = 32;
+
+/// Kinds of types, as the format numbers them.
+mod kind {
+    pub(super) const INT: u32 = 1;
+    pub(super) const PTR: u32 = 2;
+    pub(super) const ARRAY: u32 = 3;
+    pub(super) const STRUCT: u32 = 4;
+    pub(super) const UNION: u32 = 5;
+    pub(super) const ENUM: u32 = 6;
+    pub(super) const TYPEDEF: u32 = 8;
+    pub(super) const VOLATILE: u32 = 9;
+    pub(super) const CONST: u32 = 10;
+    pub(super) const RESTRICT: u32 = 11;
+    pub(super) const FUNC_PROTO: u32 = 13;
+    pub(super) const VAR: u32 = 14;
+    pub(super) const DATASEC: u32 = 15;
+    pub(super) const FLOAT: u32 = 16;
+    pub(super) const DECL_TAG: u32 = 17;
+    pub(super) const TYPE_TAG: u32 = 18;
+    pub(super) const ENUM64: u32 = 19;
+}
+
+/// Why bytes are not BTF.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(super) enum BtfError {
+    /// The first bytes are something else.
+    #[error("not BTF of this machine's byte order: it starts with {0:#06x}")]
+    Magic(u16),
+    /// Something that the header or a type promises lies outside.
+    #[error("BTF is cut short or malformed at byte {0}")]
+    Truncated(usize),
+    /// A kind that this reader does not know, so that it cannot tell where the next type starts.
+    #[error("BTF type {id} is of kind {kind}, which is newer than this reader")]
+    UnknownKind {
+        /// Number of the type.
+        id: usize,
+        /// Number of the kind.
+        kind: u32,
+    },
+}
+
+/// Where a field stands in its structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    /// Bytes from the start of the structure.
+    pub(super) offset: u32,
+    /// Size in bytes.
+    pub(super) size: u32,
+}
+
+/// The types of a kernel.
+pub(super) struct Btf<'a> {
+    types: &'a [u8],
+    strings: &'a [u8],
+    /// Start of each type in `types`; the first is number 1, as 0 is `void`.
+    starts: Vec<usize>,
+}
+
+/// One type's fixed part.
+#[derive(Clone, Copy)]
+struct Type {
+    name: usize,
+    kind: u32,
+    /// Number of members, parameters or values.
+    len: usize,
+    /// Whether member offsets carry a bitfield's size in their upper byte.
+    bitfields: bool,
+    /// Size in bytes, or the number of the type that this one refers to.
+    size_or_type: u32,
+    /// Where the rest of the type stands.
+    rest: usize,
+}
+
+impl<'a> Btf<'a> {
+    /// Reads the header and finds where each type starts.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are not BTF, are cut short, or hold a kind that is newer than this reader.
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
+        let magic = u16_at(bytes, 0)?;
+        if magic != MAGIC {
+            return Err(BtfError::Magic(magic));
+        }
+        let header = u32_at(bytes, 4)? as usize;
+        let section = |at: usize| -> Result<&'a [u8], BtfError> {
+            let start = header.saturating_add(u32_at(bytes, at)? as usize);
+            let len = u32_at(bytes, at + 4)? as usize;
+            bytes
+                .get(start..start.saturating_add(len))
+                .ok_or(BtfError::Truncated(at))
+        };
+        if header < HEADER_SIZE {
+            return Err(BtfError::Truncated(4));
+        }
+        let mut btf = Self {
+            types: section(8)?,
+            strings: section(16)?,
+            starts: Vec::new(),
+        };
+        let mut at = 0;
+        while at < btf.types.len() {
+            btf.starts.push(at);
+            let found = read_type(btf.types, at)?;
+            at = found.rest + rest_size(found).ok_or(BtfError::UnknownKind {
+                id: btf.starts.len(),
+                kind: found.kind,
+            })?;
+        }
+        Ok(btf)
+    }
+
+    /// Finds a field by the names that lead to it: `("sock", &["__sk_common", "skc_family"])`.
+    /// Anonymous structures and unions on the way need no name.
+    ///
+    /// Returns `None` where there is no such structure or field, and for a bitfield.
+    pub(super) fn field(&self, structure: &str, path: &[&str]) -> Option<Field> {
+        let found = (1..=self.starts.len() as u32)
+            .filter_map(|id| self.get(id))
+            .find(|found| found.kind == kind::STRUCT && self.name(found.name) == structure.as_bytes())?;
+        let (first, deeper) = path.split_first()?;
+        let (mut bits, mut id) = self.member(found, first, 0)?;
+        for name in deeper {
+            let (more, next) = self.member(self.resolve(id)?, name, 0)?;
+            bits = bits.checked_add(more)?;
+            id = next;
+        }
+        Some(Field {
+            offset: (bits % 8 == 0).then_some(bits / 8)?,
+            size: self.size(id, 0)?,
+        })
+    }
+
+    fn get(&self, id: u32) -> Option<Type> {
+        let start = self.starts.get((id as usize).checked_sub(1)?)?;
+        read_type(self.types, *start).ok()
+    }
+
+    fn name(&self, at: usize) -> &'a [u8] {
+        let rest = self.strings.get(at..).unwrap_or_default();
+        rest.split(|&byte| byte == 0).next().unwrap_or_default()
+    }
+
+    /// Returns the offset in bits and the type of a member.
+    fn member(&self, parent: Type, name: &str, depth: usize) -> Option<(u32, u32)> {
+        if depth > MAX_DEPTH || !matches!(parent.kind, kind::STRUCT | kind::UNION) {
+            return None;
+        }
+        for index in 0..parent.len {
+            let at = parent.rest + index * 12;
+            let member_name = self.name(u32_at(self.types, at).ok()? as usize);
+            let id = u32_at(self.types, at + 4).ok()?;
+            let packed = u32_at(self.types, at + 8).ok()?;
+            let (bits, bitfield) = match parent.bitfields {
+                true => (packed & 0x00ff_ffff, packed >> 24 != 0),
+                false => (packed, false),
+            };
+            if member_name == name.as_bytes() {
+                return (!bitfield).then_some((bits, id));
+            }
+            if member_name.is_empty()
+                && let Some(inner) = self.resolve(id)
+                && let Some((more, found)) = self.member(inner, name, depth + 1)
+            {
+                return Some((bits.checked_add(more)?, found));
+            }
+        }
+        None
+    }
+
+    /// Follows typedefs and qualifiers.
+    fn resolve(&self, mut id: u32) -> Option<Type> {
+        for _ in 0..MAX_DEPTH {
+            let found = self.get(id)?;
+            match found.kind {
+                kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
+                    id = found.size_or_type;
+                }
+                _ => return Some(found),
+            }
+        }
+        None
+    }
+
+    fn size(&self, id: u32, depth: usize) -> Option<u32> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let found = self.resolve(id)?;
+        match found.kind {
+            kind::INT | kind::STRUCT | kind::UNION | kind::ENUM | kind::ENUM64 | kind::FLOAT => {
+                Some(found.size_or_type)
+            }
+            kind::PTR => Some(size_of::<usize>() as u32),
+            kind::ARRAY => {
+                let element = u32_at(self.types, found.rest).ok()?;
+                let len = u32_at(self.types, found.rest + 8).ok()?;
+                self.size(element, depth + 1)?.checked_mul(len)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn read_type(types: &[u8], at: usize) -> Result<Type, BtfError> {
+    let info = u32_at(types, at + 4)?;
+    Ok(Type {
+        name: u32_at(types, at)? as usize,
+        kind: (info >> 24) & 0x1f,
+        len: (info & 0xffff) as usize,
+        bitfields: info >> 31 == 1,
+        size_or_type: u32_at(types, at + 8)?,
+        rest: at + 12,
+    })
+}
+
+/// Returns how many bytes follow a type's fixed part, or `None` for a kind that is not known.
+fn rest_size(found: Type) -> Option<usize> {
+    Some(match found.kind {
+        kind::INT | kind::VAR | kind::DECL_TAG => 4,
+        kind::ARRAY => 12,
+        kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => found.len * 12,
+        kind::ENUM | kind::FUNC_PROTO => found.len * 8,
+        // Pointers, forward declarations, typedefs, qualifiers, functions, floats, type tags.
+        2 | 7..=12 | 16 | 18 => 0,
+        _ => return None,
+    })
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Result<u16, BtfError> {
+    array_at(bytes, at).map(u16::from_ne_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
+    array_at(bytes, at).map(u32::from_ne_bytes)
+}
+
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], BtfError> {
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .copied()
+        .ok_or(BtfError::Truncated(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `typedef unsigned int u32; struct outer { u32 a; union { struct { u32 b; u32 c; }; }; u32 d:4; };`
+    fn sample() -> Vec<u8> {
+        let strings = b"\0int\0u32\0outer\0a\0b\0c\0d\0";
+        let name = |wanted: &[u8]| {
+            let mut at = 0;
+            for part in strings.split(|&byte| byte == 0) {
+                if part == wanted {
+                    return at;
+                }
+                at += part.len() as u32 + 1;
+            }
+            panic!("no such name");
+        };
+        let info = |kind: u32, len: u32, flag: u32| (flag << 31) | (kind << 24) | len;
+        let types: Vec<u32> = [
+            vec![name(b"int"), info(kind::INT, 0, 0), 4, 32],
+            vec![name(b"u32"), info(kind::TYPEDEF, 0, 0), 1],
+            vec![0, info(kind::STRUCT, 2, 0), 8, name(b"b"), 2, 0, name(b"c"), 2, 32],
+            vec![0, info(kind::UNION, 1, 0), 8, 0, 3, 0],
+            vec![name(b"outer"), info(kind::STRUCT, 3, 1), 16]
+                .into_iter()
+                .chain([name(b"a"), 2, 0, 0, 4, 32, name(b"d"), 2, (4 << 24) | 96])
+                .collect(),
+        ]
+        .concat();
+        let mut bytes = Vec::new();
+        bytes.extend(MAGIC.to_ne_bytes());
+        bytes.extend([1, 0]);
+        let types_len = types.len() as u32 * 4;
+        for word in [24, 0, types_len, types_len, strings.len() as u32] {
+            bytes.extend(u32::to_ne_bytes(word));
+        }
+        for word in types {
+            bytes.extend(word.to_ne_bytes());
+        }
+        bytes.extend(strings);
+        bytes
+    }
+
+    #[test]
+    fn fields_are_found_through_anonymous_members_and_typedefs() {
+        let bytes = sample();
+        let btf = Btf::parse(&bytes).expect("the sample is BTF");
+        assert_eq!(btf.field("outer", &["a"]), Some(Field { offset: 0, size: 4 }));
+        assert_eq!(btf.field("outer", &["c"]), Some(Field { offset: 8, size: 4 }));
+        assert_eq!(btf.field("outer", &["d"]), None, "a bitfield has no byte offset");
+        assert_eq!(btf.field("outer", &["z"]), None);
+        assert_eq!(btf.field("other", &["a"]), None);
+        assert_eq!(btf.field("outer", &[]), None);
+    }
+
+    #[test]
+    fn no_cut_makes_it_panic() {
+        let bytes = sample();
+        for len in 0..bytes.len() {
+            assert!(Btf::parse(&bytes[..len]).is_err(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn no_flipped_byte_makes_it_panic() {
+        for at in 0..sample().len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bytes = sample();
+                bytes[at] ^= flip;
+                if let Ok(btf) = Btf::parse(&bytes) {
+                    let _ = btf.field("outer", &["c"]);
+                }
+            }
+        }
+    }
+}

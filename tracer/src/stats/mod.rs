@@ -1,0 +1,12 @@
+//! Figures over what was shown, held against what the kernel counted itself.
+//!
+//! **Owns:** durations by state, and the reconciliation with the kernel's counters.
+//! **Never:** a clock or I/O: readings of the counters come in as values.
+
+mod durations;
+mod reconcile;
+mod summary;
+
+pub use durations::{Durations, StateFigures};
+pub use reconcile::{Comparison, Reading, Reconciler};
+pub use summary::{Summary, SummaryBuilder};

@@ -1,0 +1,344 @@
+//! One connection while it lives: its states so far, and what is known of it.
+
+use crate::model::{Endpoint, Existing, Family, MonoNs, Socket, StateChange, TcpState, Tuple};
+
+use super::output::{Change, Closer, ConnId, Opened, Origin, Owner, Segment, Span, Timeline, Unknown};
+use super::selection::{Facts, Selection, Verdict};
+use super::Ending;
+
+/// A connection that has not ended.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnId,
+    pub(super) socket: Option<Socket>,
+    pub(super) cookie: Option<u64>,
+    pub(super) tuple: Tuple,
+    /// Whether it may be shown, as last judged.
+    pub(super) verdict: Verdict,
+    /// Changes that wait until the connection may be shown with all its ends.
+    pub(super) held: Vec<Change>,
+    /// Whether a deadline stands for the held changes.
+    pub(super) waits: bool,
+    /// Whether any state change was seen, rather than only its existence.
+    pub(super) has_changed: bool,
+    opened: Opened,
+    socket_family: Family,
+    netns: Option<u32>,
+    owner: Owner,
+    past: Vec<Segment>,
+    state: TcpState,
+    entered: Entered,
+}
+
+/// When the present state was entered, or why that is not known.
+type Entered = Result<MonoNs, Unknown>;
+
+impl Connection {
+    /// Begins a connection with the first change that is seen of it.
+    ///
+    /// If that is not the first one it made, it is older than the trace, or, where `lossy`, may
+    /// have begun unseen.
+    pub(super) fn begin(id: ConnId, change: &StateChange, lossy: bool) -> Self {
+        let opened = match (change.from, change.to) {
+            _ if change.is_listener() => Opened::Listen,
+            _ if !change.starts_connection() && lossy => Opened::NotSeen,
+            _ if !change.starts_connection() => Opened::BeforeTrace,
+            (_, TcpState::SynSent) => Opened::Active,
+            _ => Opened::Passive,
+        };
+        let unknown = match lossy {
+            true => Unknown::Loss,
+            false => Unknown::BeforeTrace,
+        };
+        Self {
+            id,
+            socket: Some(change.socket),
+            cookie: change.cookie,
+            tuple: Tuple::default(),
+            verdict: Verdict::Undecided,
+            held: Vec::new(),
+            waits: false,
+            has_changed: false,
+            opened,
+            socket_family: change.socket_family,
+            netns: change.netns,
+            owner: Owner::default(),
+            past: Vec::new(),
+            state: change.from,
+            entered: Err(unknown),
+        }
+    }
+
+    /// Begins a connection that was there before the trace.
+    pub(super) fn found(id: ConnId, existing: &Existing) -> Self {
+        let opened = match existing.state {
+            TcpState::Listen => Opened::Listen,
+            _ => Opened::BeforeTrace,
+        };
+        Self {
+            id,
+            socket: None,
+            cookie: Some(existing.cookie),
+            tuple: existing.tuple,
+            verdict: Verdict::Undecided,
+            held: Vec::new(),
+            waits: false,
+            has_changed: false,
+            opened,
+            socket_family: existing.tuple.family().unwrap_or(Family::Ipv4),
+            netns: Some(existing.netns),
+            owner: Owner { uid: existing.uid, ..Owner::default() },
+            past: Vec::new(),
+            state: existing.state,
+            entered: Err(Unknown::BeforeTrace),
+        }
+    }
+
+    /// Takes a change in and returns how long the state that it leaves lasted; `None` where the
+    /// connection begins with it.
+    ///
+    /// `lossy_until` is the last moment at which a change is known to have been lost.
+    pub(super) fn apply(&mut self, change: &StateChange, lossy_until: Option<MonoNs>) -> Option<Span> {
+        let first = !std::mem::replace(&mut self.has_changed, true);
+        self.learn(change);
+
+        if first && change.starts_connection() {
+            self.enter(change);
+            return None;
+        }
+        if self.state != change.from {
+            // The change into the state that is left now was not seen.
+            let why = self.gap(lossy_until);
+            self.leave(Span::Unknown(why));
+            self.state = change.from;
+            self.entered = Err(why);
+        }
+        let span = self.span_until(change.at, lossy_until);
+        self.leave(span);
+        self.enter(change);
+        Some(span)
+    }
+
+    /// Returns why a change of this connection was not seen.
+    pub(super) fn gap(&self, lossy_until: Option<MonoNs>) -> Unknown {
+        match self.touched(lossy_until) {
+            true => Unknown::Loss,
+            false => Unknown::Missed,
+        }
+    }
+
+    /// Returns whether a change of this connection may have been lost in its present state.
+    fn touched(&self, lossy_until: Option<MonoNs>) -> bool {
+        let Some(lossy_until) = lossy_until else {
+            return false;
+        };
+        self.entered.is_ok_and(|entered| entered <= lossy_until) || self.entered.is_err()
+    }
+
+    fn span_until(&self, at: MonoNs, lossy_until: Option<MonoNs>) -> Span {
+        match self.entered {
+            Err(why) => Span::Unknown(why),
+            Ok(_) if self.touched(lossy_until) => Span::Unknown(Unknown::Loss),
+            Ok(entered) => match at.since(entered) {
+                Some(ns) => Span::Known(ns),
+                None => Span::Unknown(Unknown::Clock),
+            },
+        }
+    }
+
+    fn leave(&mut self, span: Span) {
+        self.past.push(Segment {
+            state: self.state,
+            start: self.entered.ok(),
+            span,
+        });
+    }
+
+    fn enter(&mut self, change: &StateChange) {
+        self.state = change.to;
+        self.entered = Ok(change.at);
+    }
+
+    /// Takes in what a change tells about the connection, beyond its states.
+    fn learn(&mut self, change: &StateChange) {
+        self.socket = Some(change.socket);
+        self.cookie = self.cookie.or(change.cookie);
+        self.netns = self.netns.or(change.netns);
+        self.socket_family = change.socket_family;
+        let told = change.tuple();
+        // What is told later is right where the first change told less: a child of a wildcard
+        // listener first shows that listener's end.
+        self.tuple.fill_from(&told);
+        if let Some(port) = told.local.port {
+            self.tuple.local.port = Some(port);
+        }
+        self.owner.uid = change.uid.or(self.owner.uid);
+        self.owner.cgroup = change.cgroup.or(self.owner.cgroup);
+        if self.owner.process.is_none() && change.task_holds_socket == Some(true) {
+            self.owner.process = Some((change.task.pid, change.task.comm));
+        }
+    }
+
+    pub(super) fn is_listener(&self) -> bool {
+        self.opened == Opened::Listen
+    }
+
+    /// Returns whether the ends are known as far as such a socket has them.
+    pub(super) fn has_all_ends(&self) -> bool {
+        let Tuple { local, remote } = self.tuple;
+        match self.is_listener() {
+            true => local.is_complete(),
+            false => local.is_complete() && remote.is_complete(),
+        }
+    }
+
+    pub(super) fn judge(&mut self, selection: &Selection) {
+        if self.verdict != Verdict::Undecided {
+            return;
+        }
+        let passed = |wanted: TcpState| {
+            self.state == wanted || self.past.iter().any(|segment| segment.state == wanted)
+        };
+        let verdict = selection.judge(Facts {
+            is_listener: self.is_listener(),
+            family: self.tuple.family(),
+            tuple: &self.tuple,
+            owner: &self.owner,
+            netns: self.netns,
+            passed: &passed,
+        });
+        self.verdict = verdict;
+    }
+
+    /// Makes the change to show. Its ends and owner are completed when it leaves.
+    pub(super) fn change(&self, change: &StateChange, in_from: Option<Span>) -> Change {
+        let origin = Origin::Tracepoint {
+            shown: change.shown,
+            task: change.task,
+            task_holds_socket: change.task_holds_socket,
+        };
+        self.make_change(change.at, origin, Some(change.from), in_from)
+    }
+
+    /// Makes the change that shows a connection that was found.
+    pub(super) fn found_change(&self, at: MonoNs) -> Change {
+        self.make_change(at, Origin::Snapshot, None, None)
+    }
+
+    fn make_change(&self, at: MonoNs, origin: Origin, from: Option<TcpState>, in_from: Option<Span>) -> Change {
+        Change {
+            at,
+            conn: self.id,
+            origin,
+            family: self.family(),
+            tuple: self.tuple,
+            from,
+            to: self.state,
+            in_from,
+            netns: self.netns,
+            cookie: self.cookie,
+            owner: self.owner,
+        }
+    }
+
+    /// Brings a held change up to what is known now.
+    pub(super) fn complete(&self, mut change: Change) -> Change {
+        change.family = self.family();
+        change.tuple = self.tuple;
+        change.netns = self.netns;
+        change.cookie = self.cookie;
+        change.owner = self.owner;
+        change
+    }
+
+    fn family(&self) -> Family {
+        self.tuple.family().unwrap_or(self.socket_family)
+    }
+
+    /// Ends the connection and tells its life.
+    pub(super) fn into_timeline(mut self, ended: Ended) -> Timeline {
+        let end = match ended {
+            // The change to CLOSE has been applied: the last segment is the state before it.
+            Ended::Closed(_) => self.entered.ok(),
+            Ended::Unseen(_, why) => {
+                self.leave(Span::Unknown(why));
+                None
+            }
+            Ended::Open { now, lossy_until } => {
+                let span = match self.span_until(now, lossy_until) {
+                    Span::Known(ns) => Span::Open(ns),
+                    other => other,
+                };
+                self.leave(span);
+                Some(now)
+            }
+        };
+        let start = self.past.first().and_then(|segment| segment.start);
+        let why_unknown = self.past.iter().find_map(|segment| match segment.span {
+            Span::Unknown(why) => Some(why),
+            _ => None,
+        });
+        let lifetime = match (why_unknown, start.zip(end).and_then(|(start, end)| end.since(start))) {
+            (Some(why), _) => Span::Unknown(why),
+            (None, None) => Span::Unknown(Unknown::BeforeTrace),
+            (None, Some(ns)) if matches!(ended, Ended::Open { .. }) => Span::Open(ns),
+            (None, Some(ns)) => Span::Known(ns),
+        };
+        let ended = match ended {
+            Ended::Closed(ending) | Ended::Unseen(ending, _) => Some(ending),
+            Ended::Open { .. } => None,
+        };
+        Timeline {
+            conn: self.id,
+            family: self.family(),
+            tuple: match self.is_listener() {
+                true => Tuple { remote: Endpoint::default(), ..self.tuple },
+                false => self.tuple,
+            },
+            opened: self.opened,
+            closed_first: closed_first(&self.past, ended),
+            ended,
+            lifetime,
+            owner: self.owner,
+            netns: self.netns,
+            cookie: self.cookie,
+            segments: self.past,
+        }
+    }
+}
+
+/// Why a connection is told now.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ended {
+    /// It changed to CLOSE.
+    Closed(Ending),
+    /// It is not followed any more, without a change to CLOSE.
+    Unseen(Ending, Unknown),
+    /// The trace is over.
+    Open {
+        /// When.
+        now: MonoNs,
+        /// The last moment at which a change is known to have been lost.
+        lossy_until: Option<MonoNs>,
+    },
+}
+
+/// Judges who closed first by the states passed: RFC 9293 lets only the end that closes first pass
+/// FIN_WAIT1, only the other one CLOSE_WAIT, and CLOSING only where the FINs crossed.
+fn closed_first(segments: &[Segment], ended: Option<Ending>) -> Option<Closer> {
+    let passed = |wanted: TcpState| segments.iter().any(|segment| segment.state == wanted);
+    if passed(TcpState::Closing) {
+        return Some(Closer::Both);
+    }
+    if passed(TcpState::FinWait1) || passed(TcpState::FinWait2) {
+        return Some(Closer::Local);
+    }
+    if passed(TcpState::CloseWait) || passed(TcpState::LastAck) {
+        return Some(Closer::Remote);
+    }
+    match ended {
+        Some(Ending::ResetByPeer) if passed(TcpState::Established) => Some(Closer::Remote),
+        Some(Ending::Aborted) if passed(TcpState::Established) => Some(Closer::Local),
+        _ => None,
+    }
+}

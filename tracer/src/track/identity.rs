@@ -1,0 +1,110 @@
+//! Which connection an event belongs to.
+//!
+//! A socket's address is its identity only while it lives, so each address leads to the connection
+//! that lives there now. A socket that was found when the trace began has no address yet: its
+//! cookie leads to it, or, where the hook tells no cookie, its ends.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::model::{Existing, Socket, StateChange, Tuple};
+
+use super::ConnId;
+
+/// Ways to a connection. The maps are looked up, never iterated, so their order is no matter.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    by_socket: HashMap<Socket, ConnId>,
+    found_by_cookie: HashMap<u64, ConnId>,
+    found_by_tuple: HashMap<Tuple, Vec<ConnId>>,
+    /// What has been seen changing before every existing socket was told, or `None` afterwards.
+    changing: Option<Changing>,
+}
+
+/// Sockets that changed while the existing ones were being listed: the list is older than that.
+#[derive(Debug, Default)]
+struct Changing {
+    cookies: HashSet<u64>,
+    tuples: HashSet<Tuple>,
+}
+
+impl Identity {
+    pub(super) fn new() -> Self {
+        Self {
+            changing: Some(Changing::default()),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the connection that lives at the change's socket, if one is known.
+    pub(super) fn at_socket(&self, socket: Socket) -> Option<ConnId> {
+        self.by_socket.get(&socket).copied()
+    }
+
+    /// Takes the connection that was found when the trace began and that this change belongs to.
+    ///
+    /// Without a cookie only a tuple that one connection alone has will do: two network namespaces
+    /// can hold the same one, and the classic hook does not tell them apart.
+    pub(super) fn take_found(&mut self, change: &StateChange) -> Option<ConnId> {
+        if let Some(cookie) = change.cookie {
+            return self.found_by_cookie.remove(&cookie);
+        }
+        let tuple = change.tuple();
+        let [only] = self.found_by_tuple.get(&tuple)?.as_slice() else {
+            return None;
+        };
+        let only = *only;
+        self.found_by_tuple.remove(&tuple);
+        Some(only)
+    }
+
+    pub(super) fn settle(&mut self, socket: Socket, conn: ConnId) {
+        self.by_socket.insert(socket, conn);
+    }
+
+    pub(super) fn add_found(&mut self, existing: &Existing, conn: ConnId) {
+        self.found_by_cookie.insert(existing.cookie, conn);
+        self.found_by_tuple.entry(existing.tuple).or_default().push(conn);
+    }
+
+    /// Forgets a connection that has ended or is not followed any more.
+    pub(super) fn forget(&mut self, conn: ConnId, socket: Option<Socket>, cookie: Option<u64>, tuple: &Tuple) {
+        if let Some(socket) = socket
+            && self.at_socket(socket) == Some(conn)
+        {
+            self.by_socket.remove(&socket);
+        }
+        if let Some(cookie) = cookie
+            && self.found_by_cookie.get(&cookie) == Some(&conn)
+        {
+            self.found_by_cookie.remove(&cookie);
+        }
+        if let Some(same) = self.found_by_tuple.get_mut(tuple) {
+            same.retain(|&other| other != conn);
+            if same.is_empty() {
+                self.found_by_tuple.remove(tuple);
+            }
+        }
+    }
+
+    /// Notes that a socket changed, as long as existing ones are still being told.
+    pub(super) fn note_change(&mut self, change: &StateChange) {
+        if let Some(changing) = &mut self.changing {
+            match change.cookie {
+                Some(cookie) => changing.cookies.insert(cookie),
+                None => changing.tuples.insert(change.tuple()),
+            };
+        }
+    }
+
+    /// Returns whether a socket that was listed has changed since: the changes then tell more.
+    pub(super) fn has_changed(&self, existing: &Existing) -> bool {
+        self.changing.as_ref().is_none_or(|changing| {
+            changing.cookies.contains(&existing.cookie) || changing.tuples.contains(&existing.tuple)
+        })
+    }
+
+    /// Ends the time in which existing sockets are told.
+    pub(super) fn existing_complete(&mut self) {
+        self.changing = None;
+    }
+}

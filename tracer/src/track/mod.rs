@@ -1,0 +1,26 @@
+//! The state machine that turns events into changes and timelines.
+//!
+//! **Owns:** which events belong to one connection, what is known of its times, when it may be shown.
+//! **Never:** a clock, I/O, or a look at the world: time comes in with the events, so the same
+//! events give the same output, live or replayed.
+
+mod connection;
+mod ending;
+mod identity;
+mod output;
+mod selection;
+mod tracker;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+pub(crate) mod test_events;
+
+pub use ending::Ending;
+pub use output::{
+    Change, Closer, ConnId, Opened, Origin, Output, Owner, Segment, Span, Timeline, Unknown,
+};
+pub use selection::{Listening, Prefix, Selection, Verdict};
+pub use tracker::{Limits, Tally, Tracker};

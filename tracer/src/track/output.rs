@@ -1,0 +1,174 @@
+//! What leaves the tracker: values that say what happened and how well it is known.
+//!
+//! **Never:** a schema: how these are written is each sink's own matter.
+
+use crate::model::{
+    Family, Loss, MonoNs, TcpState, Tuple,
+    event::{Comm, ShownTuple, Task},
+};
+
+use super::Ending;
+
+/// Number of a connection: counted up within a session, and the same in a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// One thing to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A state change.
+    Change(Change),
+    /// A connection that has ended, or is still open at the end of the trace.
+    Timeline(Timeline),
+    /// Changes were lost.
+    Loss(Loss),
+}
+
+/// Where a change comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The tracepoint said so.
+    Tracepoint {
+        /// Ends exactly as it showed them.
+        shown: ShownTuple,
+        /// Task that was on the CPU.
+        task: Task,
+        /// Whether that task was using the socket.
+        task_holds_socket: Option<bool>,
+    },
+    /// The socket was found in this state when the trace began.
+    Snapshot,
+}
+
+/// Why a time is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// It began before the trace did.
+    BeforeTrace,
+    /// Changes were lost in it.
+    Loss,
+    /// A change on the way was not seen, though none is known to be lost.
+    Missed,
+    /// The clocks of two CPUs disagree.
+    Clock,
+}
+
+/// How long something took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// Nanoseconds, from start to end.
+    Known(u64),
+    /// Not known.
+    Unknown(Unknown),
+    /// Not over: nanoseconds from its start to the end of the trace.
+    Open(u64),
+}
+
+/// A state change of one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub at: MonoNs,
+    /// Of which connection.
+    pub conn: ConnId,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Family, after folding.
+    pub family: Family,
+    /// Ends, as far as they are known by now.
+    pub tuple: Tuple,
+    /// State that was left; `None` for a socket that was found.
+    pub from: Option<TcpState>,
+    /// State that was entered.
+    pub to: TcpState,
+    /// Time in the state that was left; `None` where a connection begins.
+    pub in_from: Option<Span>,
+    /// Inode number of the network namespace.
+    pub netns: Option<u32>,
+    /// Socket cookie.
+    pub cookie: Option<u64>,
+    /// Whose connection it is, as far as it is known by now.
+    pub owner: Owner,
+}
+
+/// Whose connection it is. Each part is known or not by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// Process and name of the first task that was seen using the socket, rather than passing by.
+    pub process: Option<(u32, Comm)>,
+    /// uid of the socket.
+    pub uid: Option<u32>,
+    /// cgroup id of the socket.
+    pub cgroup: Option<u64>,
+}
+
+impl Owner {
+    /// Returns whether nothing is known.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How a connection began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// This host connected.
+    Active,
+    /// The other end connected to a listener here.
+    Passive,
+    /// Before the trace did.
+    BeforeTrace,
+    /// Not known: changes were lost before the first one that was seen.
+    NotSeen,
+    /// Not a connection: a socket that listens.
+    Listen,
+}
+
+/// Who closed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closer {
+    /// This host.
+    Local,
+    /// The other end.
+    Remote,
+    /// Both at once: the FINs crossed.
+    Both,
+}
+
+/// One state of a connection's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The state.
+    pub state: TcpState,
+    /// When it was entered; `None` where that was not seen.
+    pub start: Option<MonoNs>,
+    /// How long it lasted.
+    pub span: Span,
+}
+
+/// The life of one connection. Its last `CLOSE` is not a segment: the connection is no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    /// Number.
+    pub conn: ConnId,
+    /// Family, after folding.
+    pub family: Family,
+    /// Ends.
+    pub tuple: Tuple,
+    /// How it began.
+    pub opened: Opened,
+    /// Who closed first; `None` where nobody did, or nobody saw.
+    pub closed_first: Option<Closer>,
+    /// How it ended; `None` while it is open.
+    pub ended: Option<Ending>,
+    /// Its states, in order.
+    pub segments: Vec<Segment>,
+    /// From the first segment's start to the end; unknown as soon as either is.
+    pub lifetime: Span,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Inode number of the network namespace.
+    pub netns: Option<u32>,
+    /// Socket cookie.
+    pub cookie: Option<u64>,
+}

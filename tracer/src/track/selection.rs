@@ -1,0 +1,300 @@
+//! Which connections are shown.
+//!
+//! A filter that is not decided yet (a local port before it is chosen, the process before it has
+//! touched the socket) leaves the connection undecided; the tracker then holds its changes back, so
+//! that it is shown whole or not at all.
+
+use std::net::IpAddr;
+
+use crate::model::{Family, TcpState, Tuple, event::Comm};
+
+use super::Owner;
+
+/// An address range in CIDR notation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    addr: IpAddr,
+    len: u8,
+}
+
+impl Prefix {
+    /// Makes a range of the addresses that share the first `len` bits with `addr`; `None` where an
+    /// address has fewer bits, or `addr` has ones behind them.
+    pub fn new(addr: IpAddr, len: u8) -> Option<Self> {
+        let (bits, width) = as_bits(addr);
+        let fits = len <= width && bits & !mask(len, width) == 0;
+        fits.then_some(Self { addr, len })
+    }
+
+    /// Returns the first address and the number of bits that count.
+    pub fn parts(&self) -> (IpAddr, u8) {
+        (self.addr, self.len)
+    }
+
+    /// Returns whether an address lies inside.
+    pub fn contains(&self, addr: IpAddr) -> bool {
+        let (mine, width) = as_bits(self.addr);
+        let (other, other_width) = as_bits(addr.to_canonical());
+        width == other_width && mine == other & mask(self.len, width)
+    }
+}
+
+fn as_bits(addr: IpAddr) -> (u128, u8) {
+    match addr {
+        IpAddr::V4(addr) => (u128::from(addr.to_bits()), 32),
+        IpAddr::V6(addr) => (addr.to_bits(), 128),
+    }
+}
+
+fn mask(len: u8, width: u8) -> u128 {
+    let ones = u128::MAX.checked_shl(u32::from(width - len)).unwrap_or(0);
+    if width == 32 { ones & u128::from(u32::MAX) } else { ones }
+}
+
+/// Whether listening sockets are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listening {
+    /// Only connections.
+    #[default]
+    Hidden,
+    /// Only listening sockets.
+    Only,
+    /// Both.
+    Shown,
+}
+
+/// What a connection must be to be shown. An empty list asks for nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Family, after folding.
+    pub family: Option<Family>,
+    /// Port at either end.
+    pub ports: Vec<u16>,
+    /// Local port.
+    pub local_ports: Vec<u16>,
+    /// Remote port.
+    pub remote_ports: Vec<u16>,
+    /// Address at either end.
+    pub addrs: Vec<Prefix>,
+    /// Local address.
+    pub local_addrs: Vec<Prefix>,
+    /// Remote address.
+    pub remote_addrs: Vec<Prefix>,
+    /// Process that uses the socket.
+    pub pids: Vec<u32>,
+    /// Name of that process.
+    pub comms: Vec<String>,
+    /// uid of the socket.
+    ///
+    /// Not decided in the kernel, though it could be read there: a connection that one user's
+    /// listener takes and another user's process accepts changes its uid at `accept`.
+    pub uids: Vec<u32>,
+    /// Whether a cgroup is asked for. The kernel side decides which, as it alone sees where a
+    /// cgroup stands; a socket that was found, and has not changed yet, is undecided.
+    pub cgroup_by_kernel: bool,
+    /// Inode numbers of network namespaces.
+    pub netns: Vec<u32>,
+    /// States, one of which the connection must have been in.
+    pub states: Vec<TcpState>,
+    /// Whether listening sockets are shown.
+    pub listening: Listening,
+}
+
+/// Whether a connection is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Shown,
+    /// It is not, and nothing can change that.
+    Hidden,
+    /// Not known yet.
+    Undecided,
+}
+
+/// What a selection looks at.
+pub(super) struct Facts<'a> {
+    pub(super) is_listener: bool,
+    pub(super) family: Option<Family>,
+    pub(super) tuple: &'a Tuple,
+    pub(super) owner: &'a Owner,
+    pub(super) netns: Option<u32>,
+    /// Whether it is or was in a state.
+    pub(super) passed: &'a dyn Fn(TcpState) -> bool,
+}
+
+impl Selection {
+    /// Returns whether nothing is asked for, listening sockets apart.
+    pub fn takes_all(&self) -> bool {
+        let Self {
+            family,
+            ports,
+            local_ports,
+            remote_ports,
+            addrs,
+            local_addrs,
+            remote_addrs,
+            pids,
+            comms,
+            uids,
+            cgroup_by_kernel,
+            netns,
+            states,
+            listening: _,
+        } = self;
+        family.is_none()
+            && [ports, local_ports, remote_ports].iter().all(|list| list.is_empty())
+            && [addrs, local_addrs, remote_addrs].iter().all(|list| list.is_empty())
+            && pids.is_empty()
+            && comms.is_empty()
+            && uids.is_empty()
+            && !cgroup_by_kernel
+            && netns.is_empty()
+            && states.is_empty()
+    }
+
+    /// Judges a connection by what is known of it.
+    pub(super) fn judge(&self, facts: Facts<'_>) -> Verdict {
+        let wanted = match self.listening {
+            Listening::Hidden => !facts.is_listener,
+            Listening::Only => facts.is_listener,
+            Listening::Shown => true,
+        };
+        if !wanted {
+            return Verdict::Hidden;
+        }
+        let Tuple { local, remote } = facts.tuple;
+        // A listener has no remote end, so a filter on it never takes one.
+        let absent = |verdict: Verdict| match (verdict, facts.is_listener) {
+            (Verdict::Undecided, true) => Verdict::Hidden,
+            (verdict, _) => verdict,
+        };
+        let verdicts = [
+            self.family.map_or(Verdict::Shown, |family| final_match(facts.family, |found| found == family)),
+            among(&self.local_ports, local.port),
+            absent(among(&self.remote_ports, remote.port)),
+            either(among(&self.ports, local.port), absent(among(&self.ports, remote.port))),
+            inside(&self.local_addrs, local.addr),
+            absent(inside(&self.remote_addrs, remote.addr)),
+            either(inside(&self.addrs, local.addr), absent(inside(&self.addrs, remote.addr))),
+            among(&self.netns, facts.netns),
+            // These may come true later.
+            later(!self.cgroup_by_kernel || facts.owner.cgroup.is_some()),
+            later(self.pids.is_empty() || facts.owner.process.is_some_and(|(pid, _)| self.pids.contains(&pid))),
+            later(self.comms.is_empty() || facts.owner.process.is_some_and(|(_, comm)| self.has_comm(comm))),
+            later(self.uids.is_empty() || facts.owner.uid.is_some_and(|uid| self.uids.contains(&uid))),
+            later(self.states.is_empty() || self.states.iter().any(|&state| (facts.passed)(state))),
+        ];
+        if verdicts.contains(&Verdict::Hidden) {
+            Verdict::Hidden
+        } else if verdicts.contains(&Verdict::Undecided) {
+            Verdict::Undecided
+        } else {
+            Verdict::Shown
+        }
+    }
+
+    fn has_comm(&self, comm: Comm) -> bool {
+        self.comms.iter().any(|wanted| wanted.as_bytes() == comm.bytes())
+    }
+}
+
+fn final_match<T>(found: Option<T>, matches: impl FnOnce(T) -> bool) -> Verdict {
+    match found.map(matches) {
+        None => Verdict::Undecided,
+        Some(true) => Verdict::Shown,
+        Some(false) => Verdict::Hidden,
+    }
+}
+
+fn among<T: PartialEq>(list: &[T], found: Option<T>) -> Verdict {
+    if list.is_empty() {
+        return Verdict::Shown;
+    }
+    final_match(found, |found| list.contains(&found))
+}
+
+fn inside(list: &[Prefix], found: Option<IpAddr>) -> Verdict {
+    if list.is_empty() {
+        return Verdict::Shown;
+    }
+    final_match(found, |addr| list.iter().any(|prefix| prefix.contains(addr)))
+}
+
+fn either(first: Verdict, second: Verdict) -> Verdict {
+    match (first, second) {
+        (Verdict::Shown, _) | (_, Verdict::Shown) => Verdict::Shown,
+        (Verdict::Hidden, Verdict::Hidden) => Verdict::Hidden,
+        _ => Verdict::Undecided,
+    }
+}
+
+fn later(matches: bool) -> Verdict {
+    if matches { Verdict::Shown } else { Verdict::Undecided }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Endpoint;
+
+    fn prefix(text: &str, len: u8) -> Option<Prefix> {
+        Prefix::new(text.parse().expect("an address"), len)
+    }
+
+    fn judge(selection: &Selection, tuple: Tuple) -> Verdict {
+        selection.judge(Facts {
+            is_listener: false,
+            family: tuple.family(),
+            tuple: &tuple,
+            owner: &Owner::default(),
+            netns: None,
+            passed: &|_| false,
+        })
+    }
+
+    #[test]
+    fn prefixes_hold_their_addresses_and_no_others() {
+        let v4 = prefix("10.1.0.0", 16).expect("a prefix");
+        assert!(v4.contains("10.1.255.255".parse().expect("an address")));
+        assert!(!v4.contains("10.2.0.0".parse().expect("an address")));
+        assert!(!v4.contains("::a01:0".parse().expect("an address")));
+        assert!(v4.contains("::ffff:10.1.2.3".parse().expect("an address")));
+        assert!(prefix("0.0.0.0", 0).expect("all").contains("1.2.3.4".parse().expect("an address")));
+        assert!(prefix("::", 0).expect("all").contains("2001:db8::1".parse().expect("an address")));
+        assert_eq!(prefix("10.1.0.1", 16), None, "bits behind the prefix");
+        assert_eq!(prefix("10.0.0.0", 33), None);
+    }
+
+    #[test]
+    fn a_port_that_is_not_chosen_yet_decides_nothing() {
+        let selection = Selection { local_ports: vec![5000], ..Selection::default() };
+        let mut tuple = Tuple {
+            local: Endpoint::new("10.0.0.1".parse().ok(), None),
+            remote: Endpoint::new("10.0.0.2".parse().ok(), Some(80)),
+        };
+        assert_eq!(judge(&selection, tuple), Verdict::Undecided);
+        tuple.local.port = Some(5001);
+        assert_eq!(judge(&selection, tuple), Verdict::Hidden);
+        tuple.local.port = Some(5000);
+        assert_eq!(judge(&selection, tuple), Verdict::Shown);
+    }
+
+    #[test]
+    fn either_end_may_have_the_port() {
+        let selection = Selection { ports: vec![80], ..Selection::default() };
+        let tuple = Tuple {
+            local: Endpoint::new("10.0.0.1".parse().ok(), None),
+            remote: Endpoint::new("10.0.0.2".parse().ok(), Some(80)),
+        };
+        assert_eq!(judge(&selection, tuple), Verdict::Shown);
+        assert_eq!(judge(&selection, Tuple { remote: Endpoint::default(), ..tuple }), Verdict::Undecided);
+    }
+
+    #[test]
+    fn a_state_or_a_process_can_still_come() {
+        let selection = Selection { states: vec![TcpState::CloseWait], ..Selection::default() };
+        assert_eq!(judge(&selection, Tuple::default()), Verdict::Undecided);
+        let selection = Selection { pids: vec![1], ..Selection::default() };
+        assert_eq!(judge(&selection, Tuple::default()), Verdict::Undecided);
+    }
+}

@@ -1,0 +1,276 @@
+//! The tracker: events in, outputs out.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::model::{Event, Existing, Loss, MonoNs, StateChange, TcpState};
+
+use super::connection::{Connection, Ended};
+use super::identity::Identity;
+use super::output::{ConnId, Output, Unknown};
+use super::selection::{Selection, Verdict};
+use super::Ending;
+
+/// How much the tracker keeps, and for how long it holds changes back.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most connections that are followed at once; beyond it the oldest is let go.
+    pub connections: usize,
+    /// How long a change waits for an end that its connection does not show yet, in nanoseconds.
+    pub hold_ns: u64,
+}
+
+impl Default for Limits {
+    /// A million connections, and a wait that a person does not notice.
+    fn default() -> Self {
+        Self {
+            connections: 1_000_000,
+            hold_ns: 50_000_000,
+        }
+    }
+}
+
+/// Counts of what the tracker has met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// State changes taken in, shown or not.
+    pub changes: u64,
+    /// Changes known to be lost.
+    pub lost: u64,
+    /// Connections let go because too many were alive.
+    pub evicted: u64,
+    /// Sockets that existed when the trace began, those whose state no event will ever tell apart
+    /// included.
+    pub existing: u64,
+}
+
+/// Turns events into outputs.
+///
+/// # Contract
+///
+/// Three kinds of calls: [`handle`](Self::handle) takes an event in, [`poll`](Self::poll) takes
+/// outputs out until there are none, and [`handle_timeout`](Self::handle_timeout) tells that time
+/// has passed, at the latest at [`poll_timeout`](Self::poll_timeout), after every earlier event has
+/// been handled. [`finish`](Self::finish) ends it. Nothing here reads a clock: the same calls give
+/// the same outputs.
+#[derive(Debug)]
+pub struct Tracker {
+    selection: Selection,
+    limits: Limits,
+    /// Ordered by number, which is the order in which they were first seen.
+    connections: BTreeMap<ConnId, Connection>,
+    identity: Identity,
+    next_id: u64,
+    /// When held changes are let go, in the order of time.
+    deadlines: VecDeque<(MonoNs, ConnId)>,
+    lossy_until: Option<MonoNs>,
+    outputs: VecDeque<Output>,
+    tally: Tally,
+}
+
+impl Tracker {
+    /// Makes a tracker that shows the connections selected.
+    pub fn new(selection: Selection, limits: Limits) -> Self {
+        Self {
+            selection,
+            limits,
+            connections: BTreeMap::new(),
+            identity: Identity::new(),
+            next_id: 1,
+            deadlines: VecDeque::new(),
+            lossy_until: None,
+            outputs: VecDeque::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Returns what has been counted.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Returns how many connections are followed now.
+    pub fn followed(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Takes an event in.
+    pub fn handle(&mut self, event: &Event) {
+        match event {
+            Event::StateChange(change) => self.handle_change(change),
+            Event::Loss(loss) => self.handle_loss(*loss),
+            Event::Existing(existing) => self.handle_existing(existing),
+            Event::ExistingComplete => self.identity.existing_complete(),
+        }
+    }
+
+    /// Takes the next output out.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due, if it ever is.
+    pub fn poll_timeout(&self) -> Option<MonoNs> {
+        self.deadlines.front().map(|&(deadline, _)| deadline)
+    }
+
+    /// Tells that it is `now`: changes that have waited long enough are let go as they are.
+    pub fn handle_timeout(&mut self, now: MonoNs) {
+        while let Some(&(deadline, id)) = self.deadlines.front()
+            && deadline <= now
+        {
+            self.deadlines.pop_front();
+            if let Some(connection) = self.connections.get_mut(&id)
+                && connection.verdict == Verdict::Shown
+            {
+                release(connection, &mut self.outputs);
+            }
+        }
+    }
+
+    /// Ends the trace: tells the connections that changed and are still open, in the order in which
+    /// they were first seen.
+    pub fn finish(&mut self, now: MonoNs) {
+        let open = std::mem::take(&mut self.connections);
+        let lossy_until = self.lossy_until;
+        for (_, mut connection) in open {
+            if connection.verdict != Verdict::Shown {
+                continue;
+            }
+            release(&mut connection, &mut self.outputs);
+            if connection.has_changed {
+                let timeline = connection.into_timeline(Ended::Open { now, lossy_until });
+                self.outputs.push_back(Output::Timeline(timeline));
+            }
+        }
+    }
+
+    fn handle_change(&mut self, change: &StateChange) {
+        self.handle_timeout(change.at);
+        self.tally.changes += 1;
+        self.identity.note_change(change);
+
+        let id = self.connection_of(change);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let span = connection.apply(change, self.lossy_until);
+        connection.judge(&self.selection);
+        let shown = connection.change(change, span);
+        match connection.verdict {
+            Verdict::Hidden => connection.held = Vec::new(),
+            Verdict::Undecided => connection.held.push(shown),
+            Verdict::Shown => {
+                connection.held.push(shown);
+                if connection.has_all_ends() || self.limits.hold_ns == 0 {
+                    release(connection, &mut self.outputs);
+                } else if !connection.waits {
+                    connection.waits = true;
+                    let deadline = change.at.plus(self.limits.hold_ns);
+                    self.deadlines.push_back((deadline, id));
+                }
+            }
+        }
+        if change.to == TcpState::Close {
+            let ending = Ending::judge(change.from, change.error);
+            self.end(id, Ended::Closed(ending));
+        }
+    }
+
+    /// Finds the connection that a change belongs to, or begins one.
+    fn connection_of(&mut self, change: &StateChange) -> ConnId {
+        if let Some(id) = self.identity.at_socket(change.socket) {
+            let living = self.connections.get(&id);
+            let same_socket = living.is_some_and(|connection| {
+                connection.cookie.is_none() || change.cookie.is_none() || connection.cookie == change.cookie
+            });
+            if same_socket && !change.starts_connection() {
+                return id;
+            }
+            // The address has a new socket, or the same one connects anew: the end of what lived
+            // here was not seen.
+            let why = living.map_or(Unknown::Missed, |connection| connection.gap(self.lossy_until));
+            self.end(id, Ended::Unseen(Ending::NotSeen, why));
+        }
+        if let Some(id) = self.identity.take_found(change) {
+            if !change.starts_connection() {
+                self.identity.settle(change.socket, id);
+                return id;
+            }
+            self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::BeforeTrace));
+        }
+        let id = self.number();
+        self.add(Connection::begin(id, change, self.lossy_until.is_some()));
+        self.identity.settle(change.socket, id);
+        id
+    }
+
+    fn handle_loss(&mut self, loss: Loss) {
+        self.tally.lost += loss.lost;
+        self.lossy_until = self.lossy_until.max(Some(loss.until));
+        self.outputs.push_back(Output::Loss(loss));
+    }
+
+    /// Takes in a socket that was there before the trace.
+    ///
+    /// Timewait and request sockets are counted only: the tracepoint will never tell their end, so
+    /// a connection made of them would stay for ever.
+    fn handle_existing(&mut self, existing: &Existing) {
+        self.tally.existing += 1;
+        let dead = existing.state == TcpState::Close;
+        if dead || !existing.full_socket || self.identity.has_changed(existing) {
+            return;
+        }
+        let id = self.number();
+        let mut connection = Connection::found(id, existing);
+        connection.judge(&self.selection);
+        if connection.verdict != Verdict::Hidden {
+            connection.held.push(connection.found_change(existing.at));
+        }
+        if connection.verdict == Verdict::Shown {
+            release(&mut connection, &mut self.outputs);
+        }
+        self.add(connection);
+        self.identity.add_found(existing, id);
+    }
+
+    fn number(&mut self) -> ConnId {
+        let id = ConnId(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    /// Adds a connection, and lets the oldest go where there are too many.
+    fn add(&mut self, connection: Connection) {
+        while self.connections.len() >= self.limits.connections.max(1)
+            && let Some((&oldest, _)) = self.connections.first_key_value()
+        {
+            self.tally.evicted += 1;
+            self.end(oldest, Ended::Unseen(Ending::NotFollowed, Unknown::Missed));
+        }
+        self.connections.insert(connection.id, connection);
+    }
+
+    /// Takes a connection out and tells its life, if it may be shown.
+    fn end(&mut self, id: ConnId, ended: Ended) {
+        let Some(mut connection) = self.connections.remove(&id) else {
+            return;
+        };
+        self.identity.forget(id, connection.socket, connection.cookie, &connection.tuple);
+        if connection.verdict != Verdict::Shown {
+            return;
+        }
+        release(&mut connection, &mut self.outputs);
+        if connection.has_changed {
+            let timeline = connection.into_timeline(ended);
+            self.outputs.push_back(Output::Timeline(timeline));
+        }
+    }
+}
+
+/// Lets the held changes of a connection go, with all that is known of it now.
+fn release(connection: &mut Connection, outputs: &mut VecDeque<Output>) {
+    connection.waits = false;
+    for change in std::mem::take(&mut connection.held) {
+        outputs.push_back(Output::Change(connection.complete(change)));
+    }
+}
