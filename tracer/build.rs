@@ -23,7 +23,9 @@ const REMEDY: &str = "run `cargo xtask setup`, which finds or installs what the 
 
 fn main() {
     if let Err(error) = build() {
-        println!("cargo::error={error:#}");
+        for line in format!("{error:#}").lines() {
+            println!("cargo::error={line}");
+        }
     }
 }
 

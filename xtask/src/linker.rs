@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::cmd;
-use crate::packages::{self, LLVM_MAJOR, LLVM_PREFIX};
+use crate::packages::{LLVM_MAJOR, LLVM_PREFIX};
 use crate::place::Place;
 
 /// The release that is built where none is installed.
@@ -48,9 +48,8 @@ pub(crate) fn built(place: &Place) -> Option<Linker> {
         .find_map(Linker::at)
 }
 
-/// Builds the pinned one, with the packages that this takes.
+/// Builds the pinned one; its packages have to be there.
 pub(crate) fn build(place: &Place) -> Result<Linker> {
-    packages::install(packages::LINKER)?;
     eprintln!("setup: building bpf-linker {VERSION}, about a minute");
     let start = Instant::now();
     let scratch = place.target.join("ebpf/bpf-linker-build");

@@ -88,13 +88,18 @@ impl Need {
     }
 }
 
-/// Installs what is missing of the list, after saying so.
+/// Installs what is missing of the lists, after saying so.
 ///
 /// # Errors
 ///
 /// [`NotAllowed`] with the commands to run by hand, where apt-get or root cannot be had.
-pub(crate) fn install(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_met()).collect();
+pub(crate) fn install(lists: &[&[Need]]) -> Result<()> {
+    let missing: Vec<&Need> = lists
+        .iter()
+        .copied()
+        .flatten()
+        .filter(|need| !need.is_met())
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,7 @@
 //!
 //! Every run looks again, which is cheap, and so follows what the user installs or removes.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::compiler::{self, Compiler};
 use crate::linker::{self, Linker};
@@ -32,14 +32,28 @@ impl std::fmt::Display for Ready {
 }
 
 /// Everything that building takes.
+///
+/// # Errors
+///
+/// [`NotAllowed`] with what a person has to run, where something can neither be found nor installed.
 pub(crate) fn for_build() -> Result<Ready> {
     let place = Place::find()?;
     let installed = linker::installed();
-    let compiler = find_compiler(&place, installed.is_some())?;
-    let linker = match installed.or_else(|| linker::built(&place)) {
-        Some(linker) => linker,
-        None => linker::build(&place).map_err(|error| advise("bpf-linker", &error))?,
-    };
+    let nightly = compiler::nightly(installed.is_some());
+    let compiler = nightly.map_or_else(|| compiler::debian(&place), |found| Ok(Some(found)))?;
+    let linker = installed.or_else(|| linker::built(&place));
+
+    let mut missing = Vec::new();
+    if compiler.is_none() {
+        missing.push(packages::COMPILER);
+    }
+    if linker.is_none() {
+        missing.push(packages::LINKER);
+    }
+    packages::install(&missing).map_err(|error| advise(&error))?;
+
+    let compiler = compiler.map_or_else(|| installed_compiler(&place), Ok)?;
+    let linker = linker.map_or_else(|| linker::build(&place), Ok)?;
     record::write(&place, &compiler, &linker)?;
     Ok(Ready {
         place,
@@ -48,25 +62,19 @@ pub(crate) fn for_build() -> Result<Ready> {
     })
 }
 
-fn find_compiler(place: &Place, linker_is_installed: bool) -> Result<Compiler> {
-    if let Some(compiler) = compiler::nightly(linker_is_installed) {
-        return Ok(compiler);
-    }
-    if let Some(compiler) = compiler::debian(place)? {
-        return Ok(compiler);
-    }
-    packages::install(packages::COMPILER)
-        .map_err(|error| advise("a Rust compiler for eBPF", &error))?;
+/// Debian's compiler, after its packages were installed.
+fn installed_compiler(place: &Place) -> Result<Compiler> {
     compiler::debian(place)?.ok_or_else(|| {
-        let reason = anyhow::anyhow!("Debian's rustc is too old here, or has no `core` for BPF");
-        advise("a Rust compiler for eBPF", &reason)
+        advise(&anyhow!(
+            "/usr/bin/rustc is too old, or has no `core` for BPF"
+        ))
     })
 }
 
 /// Adds the way that works on any distribution.
-fn advise(what: &str, error: &anyhow::Error) -> anyhow::Error {
+fn advise(error: &anyhow::Error) -> anyhow::Error {
     let advice = format!(
-        "{what} is missing. {error:#}\nOr, where rustup can download:\n  \
+        "{error:#}\nOr, on any distribution, where rustup can download:\n  \
          rustup toolchain install nightly --component rust-src\n  \
          cargo install cargo-binstall && cargo binstall bpf-linker\nand then start this again."
     );

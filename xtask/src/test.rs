@@ -17,7 +17,7 @@ use report::Report;
 
 /// Runs all steps; with a filter, only the tests that it selects.
 pub(crate) fn all(filter: &[String]) -> Result<ExitCode> {
-    packages::install(packages::TESTS)?;
+    packages::install(&[packages::TESTS])?;
     let place = Place::find()?;
     let mut report = Report::new();
     if !report.step("agent", || build::agent().map(|_| ())) {
