@@ -111,7 +111,7 @@ pub(crate) fn install(lists: &[&[Need]]) -> Result<()> {
     install_named(&names).map_err(|error| {
         let names = names.join(" ");
         let advice = format!(
-            "these packages could not be installed: {error:#}\nAs root, run\n  apt-get update\n  \
+            "these packages could not be installed: {error:#}\nAs root, on Debian 12 or later, run\n  apt-get update\n  \
              apt-get install --no-install-recommends {names}\nand then start this again."
         );
         NotAllowed(advice).into()

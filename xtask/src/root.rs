@@ -35,8 +35,7 @@ pub(crate) fn command(program: &Path) -> Result<Command> {
         return Ok(Command::new(program));
     }
     if cmd::find("sudo").is_none() {
-        let wanted = program.display();
-        return Err(NotAllowed(format!("{wanted} needs root, and there is no sudo here")).into());
+        return Err(NotAllowed("this takes root, and there is no sudo here".to_owned()).into());
     }
     let mut sudo = Command::new("sudo");
     if !io::stdin().is_terminal() {
