@@ -10,6 +10,7 @@
 //! the agent and itself. A failing step of a test is a panic that names the step, so the harness
 //! returns values, not `Result`s, wherever a test could do nothing but fail.
 
+pub mod attempt;
 pub mod cgroup;
 pub mod host;
 pub mod life;

@@ -23,19 +23,9 @@ pub struct Story<'t> {
 }
 
 impl<'t> Story<'t> {
-    /// Begins to compare.
-    ///
-    /// # Panics
-    ///
-    /// Panics where the agent says that it lost changes, or ended otherwise than well.
+    /// Begins to compare a trace that has to be whole.
     pub fn of(trace: &'t Trace) -> Self {
-        let summary = trace.summary();
-        assert_eq!(
-            (trace.code, summary.lost),
-            (Some(0), 0),
-            "exit code and lost\n{trace}"
-        );
-        assert_eq!(trace.losses().count(), 0, "losses\n{trace}");
+        trace.demand_whole();
         Self {
             trace,
             claimed: BTreeSet::new(),

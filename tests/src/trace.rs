@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::attempt::inconclusive;
 use crate::schema::{Change, Line, Loss, Session, Summary, Timeline};
 
 /// All that the agent said.
@@ -38,6 +39,25 @@ impl Trace {
             Some((_, Line::Summary(summary))) => summary,
             _ => panic!("the last line is not the summary\n{self}"),
         }
+    }
+
+    /// Demands that the agent ended well and lost nothing. What the kernel itself kept from the
+    /// classic hook leaves the scenario without a conclusion.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it is otherwise.
+    pub fn demand_whole(&self) {
+        let lost = self.summary().lost;
+        if lost > 0 && self.code == Some(1) && self.session().hook.contains("classic") {
+            inconclusive(format!("{lost} changes were kept from the classic hook"));
+        }
+        assert_eq!(
+            (self.code, lost),
+            (Some(0), 0),
+            "exit code and lost\n{self}"
+        );
+        assert_eq!(self.losses().count(), 0, "losses\n{self}");
     }
 
     /// Returns every change that was seen happen, and every socket that was found, in order.

@@ -218,25 +218,29 @@ impl Tracer {
         }
     }
 
-    /// Waits until so many more timelines of ended connections came.
+    /// Waits until so many more timelines of ended connections came, or a loss.
     pub fn wait_ended(&mut self, count: usize) -> bool {
-        if count == 0 {
-            return true;
-        }
-        let mut ended = 0;
-        self.wait_for(|line| {
-            ended += usize::from(matches!(line, Line::Timeline(one) if one.ended.is_some()));
-            ended == count
-        })
+        self.wait_count(
+            count,
+            |line| matches!(line, Line::Timeline(one) if one.ended.is_some()),
+        )
     }
 
-    /// Waits until so many more changes came.
+    /// Waits until so many more changes came, or a loss.
     pub fn wait_changes(&mut self, count: usize) -> bool {
-        let mut changes = 0;
-        self.wait_for(|line| {
-            changes += usize::from(matches!(line, Line::Change(one) if one.source != "snapshot"));
-            changes == count
-        })
+        self.wait_count(
+            count,
+            |line| matches!(line, Line::Change(one) if one.source != "snapshot"),
+        )
+    }
+
+    fn wait_count(&mut self, count: usize, counts: impl Fn(&Line) -> bool) -> bool {
+        let mut came = 0;
+        count == 0
+            || self.wait_for(|line| {
+                came += usize::from(counts(line));
+                came == count || matches!(line, Line::Loss(_))
+            })
     }
 
     fn take(&mut self, text: String) {

@@ -40,7 +40,7 @@ fn a_filter_that_cannot_be_meant_is_refused() {
         ("--names", "windows"),
         ("--hook", "kprobe"),
         ("--duration", "soon"),
-        ("--ring-size", "5000"),
+        ("--ring-size", "100"),
         ("--ring-size", "big"),
         ("--only", "everything"),
         ("--color", "blue"),

@@ -72,6 +72,7 @@ fn older_and_untouched(hook: Hook) {
     let listener = pair.server.listen(8000, 4);
     let _untouched = Connection::open(&pair, &listener);
     let trace = Tracer::watch(hook, &pair, &[]).stop();
+    trace.demand_whole();
     assert_eq!(trace.timelines().count(), 0, "{trace}");
     assert_eq!(trace.summary().changes, 0, "{trace}");
     only_established(&trace);

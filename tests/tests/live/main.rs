@@ -12,7 +12,8 @@ macro_rules! both_hooks {
                 #[test]
                 fn $scenario() {
                     tests::require_live!(tests::tracer::Hook::Btf);
-                    super::$scenario(tests::tracer::Hook::Btf);
+                    let hook = tests::tracer::Hook::Btf;
+                    tests::attempt::until_conclusive(hook, super::$scenario);
                 }
             )+
         }
@@ -21,7 +22,8 @@ macro_rules! both_hooks {
                 #[test]
                 fn $scenario() {
                     tests::require_live!(tests::tracer::Hook::Classic);
-                    super::$scenario(tests::tracer::Hook::Classic);
+                    let hook = tests::tracer::Hook::Classic;
+                    tests::attempt::until_conclusive(hook, super::$scenario);
                 }
             )+
         }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tests::attempt::inconclusive;
 use tests::host::Pair;
 use tests::require::skip;
 use tests::schema::Endpoint;
@@ -24,6 +25,7 @@ fn is_what_the_tracepoint_said(hook: Hook) {
     traffic(&pair);
     tracer.wait_changes(CAUSED);
     let trace = tracer.stop();
+    trace.demand_whole();
 
     let all = ours(&trace, &pair);
     assert_eq!(
@@ -77,6 +79,7 @@ fn is_what_tcpstates_says(hook: Hook) {
     traffic(&pair);
     tracer.wait_changes(CAUSED);
     let trace = tracer.stop();
+    trace.demand_whole();
     kill_process(Pid::from_child(&peer), Signal::INT).expect("stop tcpstates");
     let mut text = String::new();
     output
@@ -85,12 +88,15 @@ fn is_what_tcpstates_says(hook: Hook) {
     peer.wait().expect("wait for the end of tcpstates");
 
     let columns: Vec<&str> = header.split_ascii_whitespace().collect();
-    let (ours, theirs) = (ours(&trace, &pair), theirs(&columns, &text, &pair));
-    assert_eq!(
-        theirs.values().map(Vec::len).sum::<usize>(),
-        CAUSED,
-        "{header}{text}"
-    );
+    let (mut ours, mut theirs) = (ours(&trace, &pair), theirs(&columns, &text, &pair));
+    let count = theirs.values().map(Vec::len).sum::<usize>();
+    if count < CAUSED {
+        inconclusive(format!("tcpstates was shown {count} of {CAUSED} changes"));
+    }
+    // It reads a buffer for each CPU, one after the other, so its order says nothing.
+    for steps in ours.values_mut().chain(theirs.values_mut()) {
+        steps.sort();
+    }
     assert_eq!(ours, theirs, "{trace}\n{header}{text}");
 }
 
