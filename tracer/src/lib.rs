@@ -11,7 +11,10 @@
 //!
 //! The first three are pure: no clock, no I/O, no async.
 
+pub mod cli;
 pub mod model;
+pub mod run;
+pub mod sink;
 pub mod source;
 pub mod states;
 pub mod stats;

@@ -1,3 +1,7 @@
 //! The agent's entry point.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tracer::run::main()
+}

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// A state of a TCP socket.
+/// A state of a TCP socket, ordered as a connection can pass them.
 ///
 /// # Kernel
 ///
@@ -12,28 +12,28 @@ use std::fmt;
 /// are part of the interface of `sock_diag` and of `/proc/net/tcp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TcpState {
-    /// `TCP_ESTABLISHED`
-    Established,
+    /// `TCP_CLOSE`
+    Close,
+    /// `TCP_LISTEN`
+    Listen,
     /// `TCP_SYN_SENT`
     SynSent,
     /// `TCP_SYN_RECV`
     SynRecv,
+    /// `TCP_ESTABLISHED`
+    Established,
     /// `TCP_FIN_WAIT1`
     FinWait1,
     /// `TCP_FIN_WAIT2`
     FinWait2,
+    /// `TCP_CLOSING`
+    Closing,
     /// `TCP_TIME_WAIT`; never on the tracepoint.
     TimeWait,
-    /// `TCP_CLOSE`
-    Close,
     /// `TCP_CLOSE_WAIT`
     CloseWait,
     /// `TCP_LAST_ACK`
     LastAck,
-    /// `TCP_LISTEN`
-    Listen,
-    /// `TCP_CLOSING`
-    Closing,
     /// A number that has no name here.
     Unknown(u16),
 }

@@ -5,6 +5,7 @@
 
 pub mod batch;
 mod btf;
+pub mod cgroup;
 pub mod clock;
 pub mod counters;
 mod format;

@@ -4,6 +4,7 @@
 //! touched the socket) leaves the connection undecided; the tracker then holds its changes back, so
 //! that it is shown whole or not at all.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::model::{Family, TcpState, Tuple, event::Comm};
@@ -36,6 +37,17 @@ impl Prefix {
         let (mine, width) = as_bits(self.addr);
         let (other, other_width) = as_bits(addr.to_canonical());
         width == other_width && mine == other & mask(self.len, width)
+    }
+}
+
+/// Prints `10.0.0.0/8`, and a single address without a length.
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, width) = as_bits(self.addr);
+        match self.len == width {
+            true => write!(f, "{}", self.addr),
+            false => write!(f, "{}/{}", self.addr, self.len),
+        }
     }
 }
 

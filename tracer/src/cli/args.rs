@@ -1,0 +1,224 @@
+//! The command line as typed.
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use super::parse::{RingSize, parse_duration, parse_prefix, parse_ring_size, parse_state};
+use crate::model::TcpState;
+use crate::track::Prefix;
+
+/// Shows every TCP state change of this host as it happens, and the timeline of each connection
+/// when it ends.
+///
+/// Without a command, `live` is meant: `sudo tracer --port 443`.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    long_about,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done · 1 done, but changes were lost · 2 wrong usage · \
+                  3 this host or user does not allow it · 4 an internal or I/O error.\n\
+                  A closed pipe is success."
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// Options of `live`, where no command is given.
+    #[command(flatten)]
+    pub live: LiveArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Trace this host until Ctrl-C.
+    Live(LiveArgs),
+    /// Explain the TCP states, or one of them.
+    States(StatesArgs),
+    /// Tell what this host allows, and what will be missing.
+    Doctor(DoctorArgs),
+}
+
+/// Options of `live`.
+#[derive(Debug, ClapArgs)]
+pub struct LiveArgs {
+    /// Which connections are shown.
+    #[command(flatten)]
+    pub filters: FilterArgs,
+    /// How they are shown.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Stop after this time, such as 10s, 500ms, 2m.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<std::time::Duration>,
+    /// How to attach to the tracepoint; auto takes btf where the kernel has BTF.
+    #[arg(long, value_enum, default_value_t = HookArg::Auto)]
+    pub hook: HookArg,
+    /// Size of the ring buffer, such as 8M; rounded up to a power of two.
+    #[arg(long, value_name = "BYTES", value_parser = parse_ring_size, default_value = "8M")]
+    pub ring_size: RingSize,
+    /// Most connections followed at once; beyond it the oldest is let go, and counted.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+    /// Say more: connections that were there before, the verifier's whole log; twice: the kernel
+    /// side's own diagnostics.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Leave out the first line and the notes.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Which connections are shown. A connection that matches is shown whole, from its first change.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Filters (a connection that matches is shown whole)")]
+pub struct FilterArgs {
+    /// Port at either end.
+    #[arg(long = "port", value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub ports: Vec<u16>,
+    /// Local port.
+    #[arg(long = "lport", value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub local_ports: Vec<u16>,
+    /// Remote port.
+    #[arg(long = "rport", value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub remote_ports: Vec<u16>,
+    /// Address at either end: 10.0.0.0/8, 2001:db8::1.
+    #[arg(long = "addr", value_name = "CIDR", value_delimiter = ',', value_parser = parse_prefix)]
+    pub addrs: Vec<Prefix>,
+    /// Local address.
+    #[arg(long = "laddr", value_name = "CIDR", value_delimiter = ',', value_parser = parse_prefix)]
+    pub local_addrs: Vec<Prefix>,
+    /// Remote address.
+    #[arg(long = "raddr", value_name = "CIDR", value_delimiter = ',', value_parser = parse_prefix)]
+    pub remote_addrs: Vec<Prefix>,
+    /// IPv4 only, IPv4 through IPv6 sockets included.
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// IPv6 only.
+    #[arg(short = '6')]
+    pub ipv6: bool,
+    /// Process that is seen using the socket.
+    #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub pids: Vec<u32>,
+    /// Name of that process.
+    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',')]
+    pub comms: Vec<String>,
+    /// Owner of the socket.
+    #[arg(long = "uid", value_name = "UID", value_delimiter = ',')]
+    pub uids: Vec<u32>,
+    /// cgroup (version 2) of the socket, or one above it: a path below /sys/fs/cgroup or an id.
+    #[arg(long, value_name = "PATH|ID")]
+    pub cgroup: Option<String>,
+    /// Network namespace: a name from `ip netns list`, a path, a process id, or an inode number.
+    #[arg(long, value_name = "NETNS", value_delimiter = ',')]
+    pub netns: Vec<String>,
+    /// A state that the connection has been in, such as CLOSE_WAIT.
+    #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = parse_state)]
+    pub states: Vec<TcpState>,
+    /// Only listening sockets.
+    #[arg(short, long)]
+    pub listening: bool,
+    /// Listening sockets too.
+    #[arg(short, long, conflicts_with = "listening")]
+    pub all: bool,
+}
+
+/// How things are shown.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// JSON Lines, one object a line.
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// CSV, with a heading.
+    #[arg(long)]
+    pub csv: bool,
+    /// What the tracepoint itself said, uncorrected, listening sockets included.
+    #[arg(long)]
+    pub raw: bool,
+    /// Only these parts.
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    pub only: Vec<PartArg>,
+    /// Whose names the states have.
+    #[arg(long, value_enum, default_value_t = NamesArg::Netstat)]
+    pub names: NamesArg,
+    /// When to use colour.
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
+    pub color: ColorArg,
+}
+
+/// Options of `states`.
+#[derive(Debug, ClapArgs)]
+pub struct StatesArgs {
+    /// A state, by any of its names: TIME_WAIT, FIN-WAIT-1, estab.
+    pub name: Option<String>,
+    /// Draw the states and their transitions.
+    #[arg(long, conflicts_with = "name")]
+    pub diagram: bool,
+    /// Draw them as SVG.
+    #[arg(long, requires = "diagram")]
+    pub svg: bool,
+    /// Whose names the states have.
+    #[arg(long, value_enum, default_value_t = NamesArg::Netstat)]
+    pub names: NamesArg,
+    /// When to use colour.
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
+    pub color: ColorArg,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// When to use colour.
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
+    pub color: ColorArg,
+}
+
+/// Parts of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PartArg {
+    /// State changes.
+    Changes,
+    /// Timelines.
+    Timelines,
+    /// The summary.
+    Summary,
+}
+
+/// Names of states.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum NamesArg {
+    /// `SYN_RECV`, `FIN_WAIT1`, `CLOSE`
+    Netstat,
+    /// `SYN-RECV`, `FIN-WAIT-1`, `UNCONN`
+    Ss,
+    /// `SYN-RECEIVED`, `FIN-WAIT-1`, `CLOSED`
+    Rfc,
+}
+
+/// Use of colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorArg {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Hooks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum HookArg {
+    /// BTF where it can be had, else classic.
+    Auto,
+    /// A raw tracepoint with BTF.
+    Btf,
+    /// The classic tracepoint.
+    Classic,
+}

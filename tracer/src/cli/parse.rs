@@ -1,0 +1,125 @@
+//! Values of options: each a pure reading of text, with an error that says what would do.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::model::TcpState;
+use crate::track::Prefix;
+
+/// Smallest ring buffer: a page.
+const RING_MIN: u64 = 4096;
+/// Largest: what the kernel takes for a map of this kind on any machine, and room enough.
+const RING_MAX: u64 = 1 << 30;
+
+/// Size of the ring buffer in bytes: a power of two from a page to a gibibyte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingSize(pub u32);
+
+/// Reads `8M`, `64K`, `1G` or a number of bytes.
+pub(super) fn parse_ring_size(text: &str) -> Result<RingSize, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err("its unit is none of K, M and G".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "give a size such as 8M or 65536".to_owned())?;
+    let bytes = number
+        .checked_mul(1 << shift)
+        .filter(|&bytes| bytes <= RING_MAX)
+        .ok_or("give at most 1G")?;
+    if bytes < RING_MIN {
+        return Err("give at least 4K, a page".to_owned());
+    }
+    // At most 2³⁰, as checked, so it fits.
+    Ok(RingSize(bytes.next_power_of_two() as u32))
+}
+
+/// Reads `10s`, `1.5s`, `500ms`, `2m`, `1h`; a bare number is seconds.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let usage = || "give a time such as 10s, 500ms, 2m or 1h".to_owned();
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(usage()),
+    };
+    let number: f64 = digits.parse().map_err(|_| usage())?;
+    Duration::try_from_secs_f64(number * unit)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(usage)
+}
+
+/// Reads `10.0.0.0/8`, `2001:db8::/32`, or an address alone.
+pub(super) fn parse_prefix(text: &str) -> Result<Prefix, String> {
+    let (addr, len) = match text.split_once('/') {
+        Some((addr, len)) => (addr, Some(len)),
+        None => (text, None),
+    };
+    let bare = addr.trim_start_matches('[').trim_end_matches(']');
+    let addr: IpAddr = bare
+        .parse()
+        .map_err(|_| format!("`{bare}` is no IPv4 or IPv6 address; names are not looked up"))?;
+    let width = if addr.is_ipv4() { 32 } else { 128 };
+    let len: u8 = match len {
+        None => width,
+        Some(len) => len
+            .parse()
+            .ok()
+            .filter(|&len| len <= width)
+            .ok_or_else(|| format!("`/{len}` is no prefix length of 0 to {width}"))?,
+    };
+    Prefix::new(addr, len)
+        .ok_or_else(|| format!("{addr} has bits behind the first {len}; give the first address of the range"))
+}
+
+/// Reads a state by any of its names.
+pub(super) fn parse_state(text: &str) -> Result<TcpState, String> {
+    TcpState::parse(text).ok_or_else(|| {
+        let names = TcpState::ALL.map(|state| state.to_string());
+        format!("it is none of {}", names.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ring_sizes_are_powers_of_two_within_bounds() {
+        assert_eq!(parse_ring_size("8M"), Ok(RingSize(8 << 20)));
+        assert_eq!(parse_ring_size("64k"), Ok(RingSize(64 << 10)));
+        assert_eq!(parse_ring_size("5000"), Ok(RingSize(8192)));
+        assert_eq!(parse_ring_size("1G"), Ok(RingSize(1 << 30)));
+        for bad in ["", "M", "8X", "1", "2G", "-1", "99999999999999999999G"] {
+            assert!(parse_ring_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units_and_are_not_zero() {
+        assert_eq!(parse_duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("3"), Ok(Duration::from_secs(3)));
+        for bad in ["", "s", "0s", "-1s", "1d", "nan", "inf", "1e400s"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn prefixes_say_what_is_wrong_with_them() {
+        assert!(parse_prefix("10.0.0.0/8").is_ok());
+        assert!(parse_prefix("[2001:db8::1]").is_ok());
+        let error = |text: &str| parse_prefix(text).expect_err("it is wrong");
+        assert!(error("example.org").contains("names are not looked up"));
+        assert!(error("10.0.0.1/8").contains("first address of the range"));
+        assert!(error("10.0.0.0/33").contains("0 to 32"));
+        assert!(error("10.0.0.0/").contains("no prefix length"));
+    }
+}

@@ -1,0 +1,340 @@
+//! The verb `live`: attach, list what is there, then show what happens until told to stop.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::failure::Failure;
+use super::host::{Host, wall_clock};
+use super::writer::Writer;
+use crate::cli::args::HookArg;
+use crate::cli::exit::Exit;
+use crate::cli::plan::Plan;
+use crate::model::{Event, MonoNs};
+use crate::sink::Session;
+use crate::source::batch::Batch;
+use crate::source::clock::boot_time;
+use crate::source::live::{Hook, HookChoice, Live, Options};
+use crate::source::netns::{self, NetNs, Resolved};
+use crate::source::{cgroup, counters, snapshot};
+use crate::stats::{Reading, Reconciler, SummaryBuilder};
+use crate::track::Tracker;
+
+/// Rest after each reading of a busy ring buffer: changes then come in batches, and the kernel side
+/// need not wake anybody for each.
+const REST: Duration = Duration::from_millis(5);
+/// How often a quiet host is looked after: losses, and whether anybody still reads.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the ring buffer is read at the end, at most: on a busy host it never runs empty.
+const LAST_READS: usize = 64;
+
+/// The top-level entry point for `live`.
+pub(super) fn run(mut plan: Plan) -> Result<Exit, Failure> {
+    refuse_without_btf(&plan, matches!(plan.hook, HookArg::Classic))?;
+    let asked = look_up(&mut plan)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|cause| Failure::System { what: "start the event loop", cause })?;
+    runtime.block_on(async {
+        let live = attach(&plan)?;
+        if live.hook == Hook::Classic {
+            refuse_without_btf(&plan, true)?;
+        }
+        let mut tracing = Tracing::begin(live, &plan, asked)?;
+        tracing.follow(plan.duration).await?;
+        tracing.end()
+    })
+}
+
+/// Refuses filters that the classic hook has no answer to, rather than showing nothing.
+fn refuse_without_btf(plan: &Plan, classic: bool) -> Result<(), Failure> {
+    let needed = plan.needs_btf();
+    if !classic || needed.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "cannot filter by {} with the classic hook, which does not tell it; use `--hook btf`, or \
+         filter by port or address",
+        needed.join(", ")
+    );
+    Err(match plan.hook {
+        HookArg::Classic => Failure::Usage(text),
+        _ => Failure::NotAllowed(text),
+    })
+}
+
+/// Looks up the namespaces and the cgroup that were typed; returns the namespaces, or `None` where
+/// all are meant.
+fn look_up(plan: &mut Plan) -> Result<Option<Vec<Resolved>>, Failure> {
+    if let Some(text) = &plan.cgroup {
+        let found = cgroup::resolve(text)?;
+        plan.select_cgroup(found.id, found.level);
+    }
+    if plan.netns.is_empty() {
+        return Ok(None);
+    }
+    let found = plan.netns.iter().map(|text| netns::resolve(text)).collect::<Result<Vec<_>, _>>()?;
+    plan.select_netns(found.iter().map(Resolved::inode).collect());
+    Ok(Some(found))
+}
+
+fn attach(plan: &Plan) -> Result<Live, Failure> {
+    let options = Options {
+        hook: match plan.hook {
+            HookArg::Auto => HookChoice::Auto,
+            HookArg::Btf => HookChoice::Btf,
+            HookArg::Classic => HookChoice::Classic,
+        },
+        ring_bytes: plan.ring_bytes,
+        filter: plan.filter,
+        kernel_log: plan.verbose >= 2,
+    };
+    Live::attach(&options).map_err(|error| {
+        if plan.verbose >= 1 && !error.verifier_log().is_empty() {
+            eprintln!("{}", error.verifier_log());
+        }
+        error.into()
+    })
+}
+
+/// A running trace.
+struct Tracing {
+    live: Live,
+    batch: Batch,
+    tracker: Tracker,
+    reconciler: Reconciler,
+    summary: SummaryBuilder,
+    writer: Writer,
+    start: MonoNs,
+    /// The namespaces that were asked for, or `None` for all.
+    asked: Option<Vec<Resolved>>,
+    /// Why the kernel's counters say nothing about what was traced, if they do not.
+    not_comparable: Option<String>,
+}
+
+impl Tracing {
+    /// Lists what is there, now that nothing can change unseen, and writes the first line.
+    fn begin(live: Live, plan: &Plan, asked: Option<Vec<Resolved>>) -> Result<Self, Failure> {
+        let start = boot_time();
+        let wall = wall_clock();
+        let (namespaces, mut notes) = namespaces(asked.as_deref());
+        let (readings, unread) = readings(&namespaces);
+        notes.extend(unread);
+        let existing = snapshot::take(&namespaces);
+
+        let mut selection = plan.selection.clone();
+        selection.netns.clone_from(&plan.selection.netns);
+        let only_netns = crate::track::Selection { netns: Vec::new(), ..selection.clone() };
+        let mut tracing = Self {
+            tracker: Tracker::new(selection, plan.limits),
+            reconciler: Reconciler::new(readings),
+            summary: SummaryBuilder::default(),
+            writer: Writer::new(&plan.output, wall, plan.quiet, plan.verbose > 0),
+            batch: Batch::default(),
+            start,
+            asked,
+            not_comparable: (!only_netns.takes_all()).then(|| "filters leave connections out".to_owned()),
+            live,
+        };
+
+        // What changed while the list was made, then the list: changes tell more.
+        while !tracing.take_in()? {}
+        for socket in existing.existing {
+            tracing.tracker.handle(&Event::Existing(socket));
+        }
+        tracing.tracker.handle(&Event::ExistingComplete);
+
+        let host = Host::read();
+        let mut missing = tracing.live.missing.clone();
+        missing.extend(existing.notes);
+        tracing.writer.session(&Session {
+            tracer: env!("CARGO_PKG_VERSION"),
+            kernel: host.kernel,
+            machine: host.machine,
+            boot_id: host.boot_id,
+            hostname: host.hostname,
+            hook: tracing.live.hook.name(),
+            time_wait: "off",
+            filters: plan.filters.clone(),
+            start,
+            wall,
+            missing,
+            notes,
+            ring_bytes: plan.ring_bytes,
+            existing: tracing.tracker.tally().existing,
+        })?;
+        tracing.put_out()?;
+        Ok(tracing)
+    }
+
+    /// Follows what happens until a signal, or the end of `duration`.
+    async fn follow(&mut self, duration: Option<Duration>) -> Result<(), Failure> {
+        let mut stop = Stop::new(duration)?;
+        loop {
+            let now = boot_time();
+            self.take_in()?;
+            self.tracker.handle_timeout(now);
+            self.put_out()?;
+            if !self.batch.is_empty() {
+                tokio::select! {
+                    () = stop.wait() => return Ok(()),
+                    () = sleep(REST) => continue,
+                }
+            }
+            let timeout = self.until_timeout();
+            tokio::select! {
+                () = stop.wait() => return Ok(()),
+                ready = self.live.readable() => ready.map_err(|cause| Failure::System {
+                    what: "wait for the ring buffer",
+                    cause,
+                })?,
+                () = sleep(timeout) => self.writer.check_reader()?,
+            }
+        }
+    }
+
+    /// Ends the trace: the kernel's counters first, then what came before them, then the summary.
+    fn end(mut self) -> Result<Exit, Failure> {
+        let (namespaces, _) = namespaces(self.asked.as_deref());
+        let (readings, _) = readings(&namespaces);
+        self.reconciler.close(readings);
+        let end = boot_time();
+        for _ in 0..LAST_READS {
+            if self.take_in()? {
+                break;
+            }
+            self.put_out()?;
+        }
+        self.tracker.finish(end);
+        self.put_out()?;
+
+        let tally = self.tracker.tally();
+        let kernel = match self.not_comparable.take() {
+            Some(why) => Err(why),
+            None => Ok(self.reconciler.compare()),
+        };
+        let duration_ns = end.since(self.start).unwrap_or_default();
+        let summary = self.summary.finish(duration_ns, tally.evicted, kernel);
+        self.writer.summary(&summary, end)?;
+        self.writer.flush()?;
+        Ok(match summary.lost + summary.evicted {
+            0 => Exit::Done,
+            _ => Exit::Incomplete,
+        })
+    }
+
+    /// Reads the ring buffer once; returns whether it ran empty.
+    fn take_in(&mut self) -> Result<bool, Failure> {
+        self.batch.clear();
+        let emptied = self.live.drain(&mut self.batch);
+        // After the records, so that no loss is learnt of later than a change that followed it.
+        let losses = self.live.losses().map_err(|cause| Failure::System {
+            what: "read the loss counters",
+            cause,
+        })?;
+        let Self { batch, tracker, reconciler, .. } = self;
+        batch.events(losses, |event| {
+            if let Event::StateChange(change) = &event {
+                reconciler.count(change);
+            }
+            tracker.handle(&event);
+        })?;
+        Ok(emptied)
+    }
+
+    fn put_out(&mut self) -> Result<(), Failure> {
+        while let Some(output) = self.tracker.poll() {
+            self.summary.add(&output);
+            self.writer.output(&output)?;
+        }
+        self.writer.flush()
+    }
+
+    /// How long until something is due.
+    fn until_timeout(&self) -> Duration {
+        let due = self.tracker.poll_timeout().map(|due| {
+            Duration::from_nanos(due.since(boot_time()).unwrap_or_default())
+        });
+        due.map_or(TICK, |due| due.min(TICK))
+    }
+}
+
+/// What ends a trace.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    deadline: Option<Instant>,
+}
+
+impl Stop {
+    fn new(duration: Option<Duration>) -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|cause: io::Error| Failure::System {
+                what: "listen for signals",
+                cause,
+            })
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+            deadline: duration.and_then(|duration| Instant::now().checked_add(duration)),
+        })
+    }
+
+    async fn wait(&mut self) {
+        let deadline = async {
+            match self.deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => (),
+            _ = self.terminate.recv() => (),
+            _ = self.hangup.recv() => (),
+            () = deadline => (),
+        }
+    }
+}
+
+/// The namespaces to look into, and why others are not.
+fn namespaces(asked: Option<&[Resolved]>) -> (Vec<NetNs>, Vec<String>) {
+    let found = netns::all();
+    match asked {
+        None => {
+            let notes = found
+                .not_entered
+                .iter()
+                .map(|one| format!("cannot look into {}: {}", one.what, one.reason));
+            (found.entered, notes.collect())
+        }
+        Some(asked) => {
+            let wanted = |one: &NetNs| asked.iter().any(|asked| asked.inode() == one.inode);
+            (found.entered.into_iter().filter(wanted).collect(), Vec::new())
+        }
+    }
+}
+
+/// The kernel's counters of each namespace, and why some are missing.
+fn readings(namespaces: &[NetNs]) -> (Vec<Reading>, Vec<String>) {
+    let mut readings = Vec::new();
+    let mut notes = Vec::new();
+    for netns in namespaces {
+        match counters::read(netns) {
+            Ok(read) => readings.push(Reading {
+                netns: netns.inode,
+                before: read.before,
+                after: read.after,
+                counters: read.counters,
+            }),
+            Err(error) => notes.push(error.to_string()),
+        }
+    }
+    (readings, notes)
+}

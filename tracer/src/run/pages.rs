@@ -1,0 +1,37 @@
+//! The verbs that print a page: `states` and `doctor`.
+
+use std::io::{self, Write};
+
+use super::failure::Failure;
+use super::writer::{terminal_width, use_color};
+use crate::cli::args::{DoctorArgs, StatesArgs};
+use crate::cli::exit::Exit;
+use crate::states::{self, Style};
+
+pub(super) fn states(args: &StatesArgs) -> Result<Exit, Failure> {
+    let style = Style {
+        names: args.names.into(),
+        color: use_color(args.color),
+        width: terminal_width().unwrap_or(80),
+    };
+    let page = match (&args.name, args.diagram, args.svg) {
+        (_, true, true) => states::svg(&style),
+        (_, true, false) => states::diagram(&style),
+        (None, false, _) => states::overview(&style),
+        (Some(name), false, _) => {
+            let state = states::find(name).map_err(|error| Failure::Usage(error.to_string()))?;
+            states::page(state, &style)
+        }
+    };
+    print(&page)?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn doctor(_args: &DoctorArgs) -> Result<Exit, Failure> {
+    Ok(Exit::Done)
+}
+
+fn print(page: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(page.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Write)
+}

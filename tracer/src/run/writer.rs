@@ -1,0 +1,144 @@
+//! Standard output in the format asked for.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::os::fd::AsFd;
+
+use jiff::tz::TimeZone;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+
+use super::failure::Failure;
+use crate::cli::args::ColorArg;
+use crate::cli::plan::{Format, OutputPlan, Parts};
+use crate::model::{MonoNs, WallClock};
+use crate::sink::{Session, csv::Csv, json::Json, text::Text};
+use crate::stats::Summary;
+use crate::track::{Origin, Output};
+
+/// Bytes that are gathered before they are written in one go.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Writes what happens to standard output.
+pub(super) struct Writer {
+    out: BufWriter<StdoutLock<'static>>,
+    encoder: Encoder,
+    parts: Parts,
+    /// Whether the first line and the sockets that were found are written as text.
+    quiet: bool,
+    verbose: bool,
+}
+
+enum Encoder {
+    Text(Text),
+    Json(Json),
+    Csv(Csv),
+}
+
+impl Writer {
+    pub(super) fn new(plan: &OutputPlan, wall: WallClock, quiet: bool, verbose: bool) -> Self {
+        let OutputPlan { format, raw, parts, names, color } = *plan;
+        let encoder = match format {
+            Format::Json => Encoder::Json(Json { names, raw, wall }),
+            Format::Csv => Encoder::Csv(Csv { names, raw, wall }),
+            Format::Text => Encoder::Text(Text {
+                names,
+                raw,
+                wall,
+                zone: TimeZone::system(),
+                color: use_color(color),
+                width: terminal_width(),
+            }),
+        };
+        Self {
+            out: BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()),
+            encoder,
+            parts,
+            quiet,
+            verbose,
+        }
+    }
+
+    pub(super) fn session(&mut self, session: &Session) -> Result<(), Failure> {
+        let bytes = match &self.encoder {
+            Encoder::Text(_) if self.quiet => return Ok(()),
+            Encoder::Text(text) => text.session(session).into_bytes(),
+            Encoder::Json(json) => json.session(session),
+            Encoder::Csv(csv) => csv.heading(),
+        };
+        self.write(&bytes)
+    }
+
+    pub(super) fn output(&mut self, output: &Output) -> Result<(), Failure> {
+        let bytes = match (output, &self.encoder) {
+            (Output::Change(_), _) if !self.parts.changes => return Ok(()),
+            // A host has thousands of sockets before anybody looks; a person wants the film.
+            (Output::Change(change), Encoder::Text(_))
+                if change.origin == Origin::Snapshot && !self.verbose =>
+            {
+                return Ok(());
+            }
+            (Output::Change(change), Encoder::Text(text)) => text.change(change).into_bytes(),
+            (Output::Change(change), Encoder::Json(json)) => json.change(change),
+            (Output::Change(change), Encoder::Csv(csv)) => csv.change(change),
+            (Output::Timeline(_), _) if !self.parts.timelines => return Ok(()),
+            (Output::Timeline(timeline), Encoder::Text(text)) => text.timeline(timeline).into_bytes(),
+            (Output::Timeline(timeline), Encoder::Json(json)) => json.timeline(timeline),
+            (Output::Timeline(timeline), Encoder::Csv(csv)) => csv.timeline(timeline),
+            // A loss is written whatever else is left out.
+            (Output::Loss(loss), Encoder::Text(text)) => text.loss(loss).into_bytes(),
+            (Output::Loss(loss), Encoder::Json(json)) => json.loss(loss),
+            (Output::Loss(loss), Encoder::Csv(csv)) => csv.loss(loss),
+        };
+        self.write(&bytes)
+    }
+
+    pub(super) fn summary(&mut self, summary: &Summary, end: MonoNs) -> Result<(), Failure> {
+        if !self.parts.summary {
+            return Ok(());
+        }
+        let bytes = match &self.encoder {
+            Encoder::Text(text) => text.summary(summary).into_bytes(),
+            Encoder::Json(json) => json.summary(summary, end),
+            // No table of changes; figures would be rows of another kind.
+            Encoder::Csv(_) => return Ok(()),
+        };
+        self.write(&bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes).map_err(Failure::Write)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(Failure::Write)
+    }
+
+    /// Fails if whoever read the output has gone; on a quiet host nothing would be written for long.
+    pub(super) fn check_reader(&self) -> Result<(), Failure> {
+        let stdout = io::stdout();
+        let mut watched = [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
+        let asked = poll(&mut watched, Some(&Timespec::default()));
+        if asked.is_ok() && watched[0].revents().contains(PollFlags::ERR) {
+            return Err(Failure::Write(io::ErrorKind::BrokenPipe.into()));
+        }
+        Ok(())
+    }
+}
+
+/// Whether to use colour: as told, else on a terminal, unless `NO_COLOR` is set and not empty
+/// (<https://no-color.org>).
+pub(super) fn use_color(color: ColorArg) -> bool {
+    match color {
+        ColorArg::Always => true,
+        ColorArg::Never => false,
+        ColorArg::Auto => {
+            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+        }
+    }
+}
+
+/// Columns of the terminal on standard output; `None` in a pipe.
+pub(super) fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}

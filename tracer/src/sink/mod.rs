@@ -1,0 +1,12 @@
+//! How everything is written: text for people, JSON Lines and CSV for programs.
+//!
+//! **Owns:** the schemas. Each sink is an encoding of values to bytes; writing them is `run`'s.
+//! **Never:** a decision about what is shown.
+
+pub mod clock;
+pub mod csv;
+pub mod json;
+pub mod session;
+pub mod text;
+
+pub use session::Session;

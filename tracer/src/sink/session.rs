@@ -1,0 +1,36 @@
+//! What a session is: the facts that every sink writes first.
+
+use crate::model::{MonoNs, WallClock};
+
+/// The session's first line.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Version of the agent.
+    pub tracer: &'static str,
+    /// Kernel release, as `uname -r` prints it.
+    pub kernel: String,
+    /// Machine, as `uname -m` prints it.
+    pub machine: String,
+    /// Identity of this boot; `None` where it cannot be read.
+    pub boot_id: Option<String>,
+    /// Name of this host.
+    pub hostname: String,
+    /// How the tracepoint is attached: `tp_btf` or `tracepoint`.
+    pub hook: &'static str,
+    /// How TIME_WAIT is measured.
+    pub time_wait: &'static str,
+    /// The filters, as they were understood, in a person's words.
+    pub filters: Vec<String>,
+    /// When it began: from here on, every change is seen or counted as lost.
+    pub start: MonoNs,
+    /// What the boot-time clock is on the wall clock.
+    pub wall: WallClock,
+    /// What this host does not allow, in a person's words.
+    pub missing: Vec<String>,
+    /// What could not be looked into when the trace began; changes there are traced all the same.
+    pub notes: Vec<String>,
+    /// Size of the ring buffer.
+    pub ring_bytes: u32,
+    /// How many sockets existed when the trace began, filters aside.
+    pub existing: u64,
+}
