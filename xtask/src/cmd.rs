@@ -45,11 +45,17 @@ pub(crate) fn show(command: &Command) -> String {
     words.join(" ")
 }
 
-/// Where `PATH`, or a directory that only root has in it, holds the program.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+/// `PATH`, and after it the directories that Debian leaves out of it for all but root.
+pub(crate) fn search_path() -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+    let for_root = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(for_root).collect()
+}
+
+/// The file of a program, wherever the search path has it.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    search_path()
+        .into_iter()
         .map(|directory| directory.join(program))
         .find(|file| file.is_file())
 }

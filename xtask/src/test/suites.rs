@@ -20,7 +20,7 @@ use crate::root;
 const NEED_ROOT: &[(&str, &str)] = &[("tests", "live"), ("tracer", "snapshot")];
 
 /// What the tests are told; sudo would drop it.
-const TOLD: &[&str] = &["TRACER_REQUIRE_LIVE", "RUST_BACKTRACE", "PATH"];
+const TOLD: &[&str] = &["TRACER_REQUIRE_LIVE", "RUST_BACKTRACE"];
 
 /// A test program.
 pub(super) struct Suite {
@@ -82,27 +82,37 @@ impl Suite {
 
     /// Runs those of its tests that the filter selects.
     pub(super) fn run(&self, place: &Place, filter: &[String]) -> Outcome {
-        let starter = if self.needs_root() {
-            root::command(Path::new("env"))
+        match self.command(place) {
+            Ok(mut command) => {
+                command.arg("--show-output").args(filter);
+                outcome::of(&mut command, self.needs_root())
+            }
+            Err(error) => Outcome::not_started(error),
+        }
+    }
+
+    /// The program as cargo would start it, through sudo if it needs that.
+    fn command(&self, place: &Place) -> Result<Command> {
+        let env_program = Path::new("env");
+        let mut command = if self.needs_root() {
+            root::command(env_program)?
         } else {
-            Ok(Command::new("env"))
-        };
-        let mut command = match starter {
-            Ok(command) => command,
-            Err(error) => return Outcome::not_started(error),
+            Command::new(env_program)
         };
         for name in TOLD {
             if let Some(value) = env::var_os(name) {
                 command.arg(pair(name, value));
             }
         }
+        let path = env::join_paths(cmd::search_path()).context("PATH cannot be extended")?;
         let agent = env::var_os("TRACER_BIN").unwrap_or_else(|| place.agent().into());
         command
+            .arg(pair("PATH", path))
             .arg(pair("TRACER_BIN", agent))
             .arg(pair("CARGO_MANIFEST_DIR", self.directory.clone()))
             .arg(&self.file)
             .current_dir(&self.directory);
-        outcome::of(command.arg("--show-output").args(filter), self.needs_root())
+        Ok(command)
     }
 }
 

@@ -100,7 +100,7 @@ pub(super) fn check(file: &Path, text: &str) -> Vec<(usize, String)> {
         return vec![(1, rule)];
     };
     let depth = inside.iter().count() - usize::from(inside.ends_with("mod.rs"));
-    code::paths(text)
+    let mut broken: Vec<(usize, String)> = code::paths(text)
         .into_iter()
         .filter_map(|named| {
             let rule = import(room, &named.path, depth).or_else(|| {
@@ -109,7 +109,9 @@ pub(super) fn check(file: &Path, text: &str) -> Vec<(usize, String)> {
             })?;
             Some((named.line, rule))
         })
-        .collect()
+        .collect();
+    broken.dedup();
+    broken
 }
 
 /// The rule that importing `path` breaks, if it names another room: from the root of the crate, or
