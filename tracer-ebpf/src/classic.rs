@@ -98,8 +98,12 @@ unsafe fn state_change(ctx: &TracePointContext) -> Option<()> {
             (*record).remote_port = remote_port;
             (*record).bound_port = 0;
             (*record).reserved = 0;
-            (&raw mut (*record).local_addr).cast::<Halves>().write(local);
-            (&raw mut (*record).remote_addr).cast::<Halves>().write(remote);
+            (&raw mut (*record).local_addr)
+                .cast::<Halves>()
+                .write(local);
+            (&raw mut (*record).remote_addr)
+                .cast::<Halves>()
+                .write(remote);
             current_task(record);
         });
     }

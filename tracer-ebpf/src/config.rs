@@ -220,7 +220,8 @@ const _: () = {
     assert!(size_of::<ClassicOffsets>() == 12 * 4);
     assert!(size_of::<Prefix>() == 32);
     assert!(
-        size_of::<KernelFilter>() == 2 * 4 + FILTER_SLOTS * 4 + 2 * 4 + FILTER_SLOTS * 4 + FILTER_SLOTS * 32 + 16
+        size_of::<KernelFilter>()
+            == 2 * 4 + FILTER_SLOTS * 4 + 2 * 4 + FILTER_SLOTS * 4 + FILTER_SLOTS * 32 + 16
     );
     assert!(CONFIG_SIZE == 21 * 4 + 12 * 4 + 4 + size_of::<KernelFilter>());
 };

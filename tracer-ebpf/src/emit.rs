@@ -74,7 +74,11 @@ fn count_lost<C: EbpfContext>(ctx: &C, mono_ns: u64) {
         if (*counter).lost == 0 || (*counter).epoch != epoch {
             (*counter).epoch = epoch;
             (*counter).since_ns = mono_ns;
-            debug!(ctx, "ring buffer full on cpu {}", bpf_get_smp_processor_id());
+            debug!(
+                ctx,
+                "ring buffer full on cpu {}",
+                bpf_get_smp_processor_id()
+            );
         }
         (*counter).lost += 1;
         (*counter).until_ns = mono_ns;

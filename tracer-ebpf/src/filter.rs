@@ -30,7 +30,11 @@ fn is_mapped(addr: Halves) -> bool {
 /// Returns whether family, remote port and remote address let a socket pass. `remote_addr` is
 /// called only when a filter looks at it; a remote port of zero is not known.
 #[inline(always)]
-pub(crate) fn passes_remote(ipv6: bool, remote_port: u16, remote_addr: impl Fn() -> Halves) -> bool {
+pub(crate) fn passes_remote(
+    ipv6: bool,
+    remote_port: u16,
+    remote_addr: impl Fn() -> Halves,
+) -> bool {
     let family = configured!(filter.family);
     if family == 6 && !ipv6 {
         return false;

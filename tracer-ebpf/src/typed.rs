@@ -66,8 +66,7 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
 
         let family: u16 = read(socket, present(configured!(offsets.family))?);
         let ipv6 = family == AF_INET6;
-        let remote_port =
-            u16::from_be(read(socket, present(configured!(offsets.remote_port))?));
+        let remote_port = u16::from_be(read(socket, present(configured!(offsets.remote_port))?));
         if !passes_remote(ipv6, remote_port, || remote_address(socket, ipv6)) {
             return None;
         }
@@ -111,10 +110,20 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
             optional(configured!(offsets.error), known::ERROR, &mut flags, |at| {
                 (*record).error = at.map_or(0, |at| read(socket, at));
             });
-            optional(configured!(offsets.bound_port), known::BOUND_PORT, &mut flags, |at| {
-                (*record).bound_port = at.map_or(0, |at| read(socket, at));
-            });
-            optional(configured!(offsets.lock_owned), known::LOCK_OWNER, &mut flags, |_| ());
+            optional(
+                configured!(offsets.bound_port),
+                known::BOUND_PORT,
+                &mut flags,
+                |at| {
+                    (*record).bound_port = at.map_or(0, |at| read(socket, at));
+                },
+            );
+            optional(
+                configured!(offsets.lock_owned),
+                known::LOCK_OWNER,
+                &mut flags,
+                |_| (),
+            );
             if let Some(at) = present(configured!(offsets.lock_owned))
                 && read::<u32>(socket, at) != 0
             {

@@ -88,7 +88,10 @@ impl Tuple {
             IpAddr::V6(_) => Family::Ipv6,
         };
         let ends = [self.remote.addr, self.local.addr];
-        let specific = ends.into_iter().flatten().find(|addr| !addr.is_unspecified());
+        let specific = ends
+            .into_iter()
+            .flatten()
+            .find(|addr| !addr.is_unspecified());
         specific.or(ends[1]).or(ends[0]).map(of)
     }
 }
@@ -118,7 +121,10 @@ mod tests {
     #[test]
     fn unknown_parts_print_as_question_marks() {
         assert_eq!(Endpoint::default().to_string(), "?:?");
-        assert_eq!(endpoint("2001:db8::1", 443).to_string(), "[2001:db8::1]:443");
+        assert_eq!(
+            endpoint("2001:db8::1", 443).to_string(),
+            "[2001:db8::1]:443"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod counters;
 pub mod decode;
 pub mod endpoint;
 pub mod event;
+pub mod host;
 pub mod state;
 pub mod time;
 

@@ -59,8 +59,8 @@ impl Text {
             text += &palette.dim(&format!("only {}", session.filters.join(" ")));
             text.push('\n');
         }
-        for missing in &session.missing {
-            text += &palette.warn(&format!("not known on this host: {missing}"));
+        if !session.missing.is_empty() {
+            text += &palette.warn(&format!("not known here: {}", session.missing.join(" · ")));
             text.push('\n');
         }
         text
@@ -71,10 +71,20 @@ impl Text {
         use crate::model::TcpState::{Close, Closing, FinWait2};
         let palette = self.palette();
         let full = self.width.is_none_or(|width| width >= FULL_WIDTH);
-        let pad = |text: String, width: usize| if full { format!("{text:<width$}") } else { text };
+        let pad = |text: String, width: usize| {
+            if full {
+                format!("{text:<width$}")
+            } else {
+                text
+            }
+        };
 
         let (process, ends) = match change.origin {
-            Origin::Tracepoint { shown, task, task_holds_socket } if self.raw => (
+            Origin::Tracepoint {
+                shown,
+                task,
+                task_holds_socket,
+            } if self.raw => (
                 match task_holds_socket {
                     Some(true) => format!("{}[{}]", task.comm, task.pid),
                     // Not this socket's process, or not known to be: only the one on the CPU.
@@ -86,10 +96,17 @@ impl Text {
                     std::net::SocketAddr::new(shown.remote_addr, shown.remote_port),
                 ),
             ),
-            _ => (process(&change.owner), ends(&change.tuple, change.is_listener())),
+            _ => (
+                process(&change.owner),
+                ends(&change.tuple, change.is_listener()),
+            ),
         };
         let states = match change.from {
-            Some(from) => format!("{} → {}", from.named(self.names), change.to.named(self.names)),
+            Some(from) => format!(
+                "{} → {}",
+                from.named(self.names),
+                change.to.named(self.names)
+            ),
             None => format!("found in {}", change.to.named(self.names)),
         };
         let lasted = change.in_from.map(span_text).unwrap_or_default();

@@ -2,9 +2,11 @@
 
 use crate::model::{Endpoint, Existing, Family, MonoNs, Socket, StateChange, TcpState, Tuple};
 
-use super::output::{Change, Closer, ConnId, Opened, Origin, Owner, Segment, Span, Timeline, Unknown};
-use super::selection::{Facts, Selection, Verdict};
 use super::Ending;
+use super::output::{
+    Change, Closer, ConnId, Opened, Origin, Owner, Segment, Span, Timeline, Unknown,
+};
+use super::selection::{Facts, Selection, Verdict};
 
 /// A connection that has not ended.
 #[derive(Debug)]
@@ -87,7 +89,10 @@ impl Connection {
             opened,
             socket_family: existing.tuple.family().unwrap_or(Family::Ipv4),
             netns: Some(existing.netns),
-            owner: Owner { uid: existing.uid, ..Owner::default() },
+            owner: Owner {
+                uid: existing.uid,
+                ..Owner::default()
+            },
             past: Vec::new(),
             state: existing.state,
             entered: Err(Unknown::BeforeTrace),
@@ -98,7 +103,11 @@ impl Connection {
     /// connection begins with it.
     ///
     /// `lossy_until` is the last moment at which a change is known to have been lost.
-    pub(super) fn apply(&mut self, change: &StateChange, lossy_until: Option<MonoNs>) -> Option<Span> {
+    pub(super) fn apply(
+        &mut self,
+        change: &StateChange,
+        lossy_until: Option<MonoNs>,
+    ) -> Option<Span> {
         let first = !std::mem::replace(&mut self.has_changed, true);
         self.learn(change);
 
@@ -225,7 +234,13 @@ impl Connection {
         self.make_change(at, Origin::Snapshot, None, None)
     }
 
-    fn make_change(&self, at: MonoNs, origin: Origin, from: Option<TcpState>, in_from: Option<Span>) -> Change {
+    fn make_change(
+        &self,
+        at: MonoNs,
+        origin: Origin,
+        from: Option<TcpState>,
+        in_from: Option<Span>,
+    ) -> Change {
         Change {
             at,
             conn: self.id,
@@ -278,7 +293,10 @@ impl Connection {
             Span::Unknown(why) => Some(why),
             _ => None,
         });
-        let lifetime = match (why_unknown, start.zip(end).and_then(|(start, end)| end.since(start))) {
+        let lifetime = match (
+            why_unknown,
+            start.zip(end).and_then(|(start, end)| end.since(start)),
+        ) {
             (Some(why), _) => Span::Unknown(why),
             (None, None) => Span::Unknown(Unknown::BeforeTrace),
             (None, Some(ns)) if matches!(ended, Ended::Open { .. }) => Span::Open(ns),
@@ -292,7 +310,10 @@ impl Connection {
             conn: self.id,
             family: self.family(),
             tuple: match self.is_listener() {
-                true => Tuple { remote: Endpoint::default(), ..self.tuple },
+                true => Tuple {
+                    remote: Endpoint::default(),
+                    ..self.tuple
+                },
                 false => self.tuple,
             },
             opened: self.opened,

@@ -79,7 +79,9 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("closed"),
-            Self::TimeWaitOrClosed => f.write_str("in a timewait socket or closed: not known which"),
+            Self::TimeWaitOrClosed => {
+                f.write_str("in a timewait socket or closed: not known which")
+            }
             Self::Refused => f.write_str("refused"),
             Self::ResetByPeer => f.write_str("reset by the peer"),
             Self::TimedOut => f.write_str("timed out"),
@@ -105,7 +107,10 @@ mod tests {
             assert_eq!(Ending::judge(FinWait2, error), Ending::TimeWaitOrClosed);
             assert_eq!(Ending::judge(Closing, error), Ending::TimeWaitOrClosed);
         }
-        assert_eq!(Ending::judge(FinWait2, Some(CloseError(104))), Ending::ResetByPeer);
+        assert_eq!(
+            Ending::judge(FinWait2, Some(CloseError(104))),
+            Ending::ResetByPeer
+        );
     }
 
     #[test]

@@ -63,11 +63,20 @@ impl Identity {
 
     pub(super) fn add_found(&mut self, existing: &Existing, conn: ConnId) {
         self.found_by_cookie.insert(existing.cookie, conn);
-        self.found_by_tuple.entry(existing.tuple).or_default().push(conn);
+        self.found_by_tuple
+            .entry(existing.tuple)
+            .or_default()
+            .push(conn);
     }
 
     /// Forgets a connection that has ended or is not followed any more.
-    pub(super) fn forget(&mut self, conn: ConnId, socket: Option<Socket>, cookie: Option<u64>, tuple: &Tuple) {
+    pub(super) fn forget(
+        &mut self,
+        conn: ConnId,
+        socket: Option<Socket>,
+        cookie: Option<u64>,
+        tuple: &Tuple,
+    ) {
         if let Some(socket) = socket
             && self.at_socket(socket) == Some(conn)
         {

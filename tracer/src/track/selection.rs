@@ -60,7 +60,11 @@ fn as_bits(addr: IpAddr) -> (u128, u8) {
 
 fn mask(len: u8, width: u8) -> u128 {
     let ones = u128::MAX.checked_shl(u32::from(width - len)).unwrap_or(0);
-    if width == 32 { ones & u128::from(u32::MAX) } else { ones }
+    if width == 32 {
+        ones & u128::from(u32::MAX)
+    } else {
+        ones
+    }
 }
 
 /// Whether listening sockets are shown.
@@ -154,8 +158,12 @@ impl Selection {
             listening: _,
         } = self;
         family.is_none()
-            && [ports, local_ports, remote_ports].iter().all(|list| list.is_empty())
-            && [addrs, local_addrs, remote_addrs].iter().all(|list| list.is_empty())
+            && [ports, local_ports, remote_ports]
+                .iter()
+                .all(|list| list.is_empty())
+            && [addrs, local_addrs, remote_addrs]
+                .iter()
+                .all(|list| list.is_empty())
             && pids.is_empty()
             && comms.is_empty()
             && uids.is_empty()
@@ -181,19 +189,41 @@ impl Selection {
             (verdict, _) => verdict,
         };
         let verdicts = [
-            self.family.map_or(Verdict::Shown, |family| final_match(facts.family, |found| found == family)),
+            self.family.map_or(Verdict::Shown, |family| {
+                final_match(facts.family, |found| found == family)
+            }),
             among(&self.local_ports, local.port),
             absent(among(&self.remote_ports, remote.port)),
-            either(among(&self.ports, local.port), absent(among(&self.ports, remote.port))),
+            either(
+                among(&self.ports, local.port),
+                absent(among(&self.ports, remote.port)),
+            ),
             inside(&self.local_addrs, local.addr),
             absent(inside(&self.remote_addrs, remote.addr)),
-            either(inside(&self.addrs, local.addr), absent(inside(&self.addrs, remote.addr))),
+            either(
+                inside(&self.addrs, local.addr),
+                absent(inside(&self.addrs, remote.addr)),
+            ),
             among(&self.netns, facts.netns),
             // These may come true later.
             later(!self.cgroup_by_kernel || facts.owner.cgroup.is_some()),
-            later(self.pids.is_empty() || facts.owner.process.is_some_and(|(pid, _)| self.pids.contains(&pid))),
-            later(self.comms.is_empty() || facts.owner.process.is_some_and(|(_, comm)| self.has_comm(comm))),
-            later(self.uids.is_empty() || facts.owner.uid.is_some_and(|uid| self.uids.contains(&uid))),
+            later(
+                self.pids.is_empty()
+                    || facts
+                        .owner
+                        .process
+                        .is_some_and(|(pid, _)| self.pids.contains(&pid)),
+            ),
+            later(
+                self.comms.is_empty()
+                    || facts
+                        .owner
+                        .process
+                        .is_some_and(|(_, comm)| self.has_comm(comm)),
+            ),
+            later(
+                self.uids.is_empty() || facts.owner.uid.is_some_and(|uid| self.uids.contains(&uid)),
+            ),
             later(self.states.is_empty() || self.states.iter().any(|&state| (facts.passed)(state))),
         ];
         if verdicts.contains(&Verdict::Hidden) {
@@ -206,7 +236,9 @@ impl Selection {
     }
 
     fn has_comm(&self, comm: Comm) -> bool {
-        self.comms.iter().any(|wanted| wanted.as_bytes() == comm.bytes())
+        self.comms
+            .iter()
+            .any(|wanted| wanted.as_bytes() == comm.bytes())
     }
 }
 
@@ -229,7 +261,9 @@ fn inside(list: &[Prefix], found: Option<IpAddr>) -> Verdict {
     if list.is_empty() {
         return Verdict::Shown;
     }
-    final_match(found, |addr| list.iter().any(|prefix| prefix.contains(addr)))
+    final_match(found, |addr| {
+        list.iter().any(|prefix| prefix.contains(addr))
+    })
 }
 
 fn either(first: Verdict, second: Verdict) -> Verdict {
@@ -241,7 +275,11 @@ fn either(first: Verdict, second: Verdict) -> Verdict {
 }
 
 fn later(matches: bool) -> Verdict {
-    if matches { Verdict::Shown } else { Verdict::Undecided }
+    if matches {
+        Verdict::Shown
+    } else {
+        Verdict::Undecided
+    }
 }
 
 #[cfg(test)]
@@ -271,15 +309,26 @@ mod tests {
         assert!(!v4.contains("10.2.0.0".parse().expect("an address")));
         assert!(!v4.contains("::a01:0".parse().expect("an address")));
         assert!(v4.contains("::ffff:10.1.2.3".parse().expect("an address")));
-        assert!(prefix("0.0.0.0", 0).expect("all").contains("1.2.3.4".parse().expect("an address")));
-        assert!(prefix("::", 0).expect("all").contains("2001:db8::1".parse().expect("an address")));
+        assert!(
+            prefix("0.0.0.0", 0)
+                .expect("all")
+                .contains("1.2.3.4".parse().expect("an address"))
+        );
+        assert!(
+            prefix("::", 0)
+                .expect("all")
+                .contains("2001:db8::1".parse().expect("an address"))
+        );
         assert_eq!(prefix("10.1.0.1", 16), None, "bits behind the prefix");
         assert_eq!(prefix("10.0.0.0", 33), None);
     }
 
     #[test]
     fn a_port_that_is_not_chosen_yet_decides_nothing() {
-        let selection = Selection { local_ports: vec![5000], ..Selection::default() };
+        let selection = Selection {
+            local_ports: vec![5000],
+            ..Selection::default()
+        };
         let mut tuple = Tuple {
             local: Endpoint::new("10.0.0.1".parse().ok(), None),
             remote: Endpoint::new("10.0.0.2".parse().ok(), Some(80)),
@@ -293,20 +342,38 @@ mod tests {
 
     #[test]
     fn either_end_may_have_the_port() {
-        let selection = Selection { ports: vec![80], ..Selection::default() };
+        let selection = Selection {
+            ports: vec![80],
+            ..Selection::default()
+        };
         let tuple = Tuple {
             local: Endpoint::new("10.0.0.1".parse().ok(), None),
             remote: Endpoint::new("10.0.0.2".parse().ok(), Some(80)),
         };
         assert_eq!(judge(&selection, tuple), Verdict::Shown);
-        assert_eq!(judge(&selection, Tuple { remote: Endpoint::default(), ..tuple }), Verdict::Undecided);
+        assert_eq!(
+            judge(
+                &selection,
+                Tuple {
+                    remote: Endpoint::default(),
+                    ..tuple
+                }
+            ),
+            Verdict::Undecided
+        );
     }
 
     #[test]
     fn a_state_or_a_process_can_still_come() {
-        let selection = Selection { states: vec![TcpState::CloseWait], ..Selection::default() };
+        let selection = Selection {
+            states: vec![TcpState::CloseWait],
+            ..Selection::default()
+        };
         assert_eq!(judge(&selection, Tuple::default()), Verdict::Undecided);
-        let selection = Selection { pids: vec![1], ..Selection::default() };
+        let selection = Selection {
+            pids: vec![1],
+            ..Selection::default()
+        };
         assert_eq!(judge(&selection, Tuple::default()), Verdict::Undecided);
     }
 }

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::event::{Comm, ShownTuple};
-use crate::model::{CloseError, Family, Loss, LossCause, MonoNs, Socket, StateChange, Task, TcpState};
+use crate::model::{
+    CloseError, Family, Loss, LossCause, MonoNs, Socket, StateChange, Task, TcpState,
+};
 
 /// A change of the socket numbered so, with a cookie and ends that follow from the number.
 pub(crate) fn change(socket: u64, at: u64, from: TcpState, to: TcpState) -> StateChange {
@@ -26,14 +28,21 @@ pub(crate) fn change(socket: u64, at: u64, from: TcpState, to: TcpState) -> Stat
         cgroup: None,
         uid: None,
         error: Some(CloseError(0)),
-        task: Task { pid: 1, tid: 1, comm: Comm::default() },
+        task: Task {
+            pid: 1,
+            tid: 1,
+            comm: Comm::default(),
+        },
         task_holds_socket: Some(false),
     }
 }
 
 /// The same in another network namespace.
 pub(crate) fn in_netns(netns: u32, change: StateChange) -> StateChange {
-    StateChange { netns: Some(netns), ..change }
+    StateChange {
+        netns: Some(netns),
+        ..change
+    }
 }
 
 /// A loss of one change between two moments.

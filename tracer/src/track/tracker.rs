@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::{Event, Existing, Loss, MonoNs, StateChange, TcpState};
 
+use super::Ending;
 use super::connection::{Connection, Ended};
 use super::identity::Identity;
 use super::output::{ConnId, Output, Unknown};
 use super::selection::{Selection, Verdict};
-use super::Ending;
 
 /// How much the tracker keeps, and for how long it holds changes back.
 #[derive(Clone, Copy, Debug)]
@@ -181,14 +181,18 @@ impl Tracker {
         if let Some(id) = self.identity.at_socket(change.socket) {
             let living = self.connections.get(&id);
             let same_socket = living.is_some_and(|connection| {
-                connection.cookie.is_none() || change.cookie.is_none() || connection.cookie == change.cookie
+                connection.cookie.is_none()
+                    || change.cookie.is_none()
+                    || connection.cookie == change.cookie
             });
             if same_socket && !change.starts_connection() {
                 return id;
             }
             // The address has a new socket, or the same one connects anew: the end of what lived
             // here was not seen.
-            let why = living.map_or(Unknown::Missed, |connection| connection.gap(self.lossy_until));
+            let why = living.map_or(Unknown::Missed, |connection| {
+                connection.gap(self.lossy_until)
+            });
             self.end(id, Ended::Unseen(Ending::NotSeen, why));
         }
         if let Some(id) = self.identity.take_found(change) {
@@ -255,7 +259,8 @@ impl Tracker {
         let Some(mut connection) = self.connections.remove(&id) else {
             return;
         };
-        self.identity.forget(id, connection.socket, connection.cookie, &connection.tuple);
+        self.identity
+            .forget(id, connection.socket, connection.cookie, &connection.tuple);
         if connection.verdict != Verdict::Shown {
             return;
         }
