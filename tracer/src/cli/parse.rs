@@ -25,7 +25,9 @@ pub(super) fn parse_ring_size(text: &str) -> Result<RingSize, String> {
         "g" | "gb" | "gib" => 30,
         _ => return Err("its unit is none of K, M and G".to_owned()),
     };
-    let number: u64 = digits.parse().map_err(|_| "give a size such as 8M or 65536".to_owned())?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "give a size such as 8M or 65536".to_owned())?;
     let bytes = number
         .checked_mul(1 << shift)
         .filter(|&bytes| bytes <= RING_MAX)
@@ -74,8 +76,9 @@ pub(super) fn parse_prefix(text: &str) -> Result<Prefix, String> {
             .filter(|&len| len <= width)
             .ok_or_else(|| format!("`/{len}` is no prefix length of 0 to {width}"))?,
     };
-    Prefix::new(addr, len)
-        .ok_or_else(|| format!("{addr} has bits behind the first {len}; give the first address of the range"))
+    Prefix::new(addr, len).ok_or_else(|| {
+        format!("{addr} has bits behind the first {len}; give the first address of the range")
+    })
 }
 
 /// Reads a state by any of its names.

@@ -125,7 +125,10 @@ impl Plan {
             (!selection.pids.is_empty(), "--pid"),
             (!selection.comms.is_empty(), "--comm"),
         ];
-        needs.into_iter().filter_map(|(needed, name)| needed.then_some(name)).collect()
+        needs
+            .into_iter()
+            .filter_map(|(needed, name)| needed.then_some(name))
+            .collect()
     }
 
     /// Lets only these network namespaces pass.
@@ -156,7 +159,11 @@ fn parts(only: &[PartArg], raw: bool) -> Parts {
     let asked = |part: PartArg| only.contains(&part);
     if only.is_empty() {
         // A timeline is a reading of the changes, and raw changes are not read.
-        return Parts { changes: true, timelines: !raw, summary: true };
+        return Parts {
+            changes: true,
+            timelines: !raw,
+            summary: true,
+        };
     }
     Parts {
         changes: asked(PartArg::Changes),
@@ -197,7 +204,12 @@ fn kernel_filter(selection: &Selection) -> KernelFilter {
         Some(Family::Ipv4) => 4,
         Some(Family::Ipv6) => 6,
     };
-    let ports: Vec<u32> = selection.remote_ports.iter().copied().map(u32::from).collect();
+    let ports: Vec<u32> = selection
+        .remote_ports
+        .iter()
+        .copied()
+        .map(u32::from)
+        .collect();
     (filter.remote_ports, filter.remote_ports_len) = slots(&ports);
     let prefixes: Vec<KernelPrefix> = selection.remote_addrs.iter().map(kernel_prefix).collect();
     (filter.remote_prefixes, filter.remote_prefixes_len) = slots(&prefixes);
@@ -220,7 +232,10 @@ fn kernel_prefix(prefix: &Prefix) -> KernelPrefix {
         IpAddr::V6(addr) => (addr, u32::from(len)),
     };
     let mask = u128::MAX.checked_shl(128 - len).unwrap_or(0);
-    KernelPrefix { addr: halves(addr.octets()), mask: halves(mask.to_be_bytes()) }
+    KernelPrefix {
+        addr: halves(addr.octets()),
+        mask: halves(mask.to_be_bytes()),
+    }
 }
 
 /// The two halves as the kernel side compares them: network order, read as they stand.
@@ -240,7 +255,11 @@ fn describe(args: &FilterArgs) -> Vec<String> {
         (!values.is_empty()).then(|| format!("{name} {}", values.join(",")))
     }
     let flag = |name: &str, given: bool| given.then(|| name.to_owned());
-    let comms: Vec<String> = args.comms.iter().map(|comm| comm.escape_debug().to_string()).collect();
+    let comms: Vec<String> = args
+        .comms
+        .iter()
+        .map(|comm| comm.escape_debug().to_string())
+        .collect();
     [
         list("--port", &args.ports),
         list("--lport", &args.local_ports),
@@ -253,7 +272,9 @@ fn describe(args: &FilterArgs) -> Vec<String> {
         list("--pid", &args.pids),
         list("--comm", &comms),
         list("--uid", &args.uids),
-        args.cgroup.as_ref().map(|cgroup| format!("--cgroup {}", cgroup.escape_debug())),
+        args.cgroup
+            .as_ref()
+            .map(|cgroup| format!("--cgroup {}", cgroup.escape_debug())),
         list("--netns", &args.netns),
         list("--state", &args.states),
         flag("--listening", args.listening),

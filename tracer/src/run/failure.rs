@@ -5,10 +5,10 @@ use std::io;
 use thiserror::Error;
 
 use crate::cli::exit::Exit;
+use crate::model::DecodeError;
 use crate::source::cgroup::CgroupError;
 use crate::source::live::LiveError;
 use crate::source::netns::NetNsError;
-use crate::model::DecodeError;
 
 /// Why a verb failed.
 #[derive(Debug, Error)]
@@ -43,9 +43,8 @@ impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::NetNs(_) | Self::Cgroup(_) => Exit::Usage,
-            Self::NotAllowed(_) | Self::Live(LiveError::Attach { .. } | LiveError::Neither { .. }) => {
-                Exit::NotAllowed
-            }
+            Self::NotAllowed(_)
+            | Self::Live(LiveError::Attach { .. } | LiveError::Neither { .. }) => Exit::NotAllowed,
             Self::Live(_) | Self::Write(_) | Self::System { .. } | Self::Decode(_) => Exit::Failed,
         }
     }

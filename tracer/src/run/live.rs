@@ -38,7 +38,10 @@ pub(super) fn run(mut plan: Plan) -> Result<Exit, Failure> {
         .enable_io()
         .enable_time()
         .build()
-        .map_err(|cause| Failure::System { what: "start the event loop", cause })?;
+        .map_err(|cause| Failure::System {
+            what: "start the event loop",
+            cause,
+        })?;
     runtime.block_on(async {
         let live = attach(&plan)?;
         if live.hook == Hook::Classic {
@@ -77,7 +80,11 @@ fn look_up(plan: &mut Plan) -> Result<Option<Vec<Resolved>>, Failure> {
     if plan.netns.is_empty() {
         return Ok(None);
     }
-    let found = plan.netns.iter().map(|text| netns::resolve(text)).collect::<Result<Vec<_>, _>>()?;
+    let found = plan
+        .netns
+        .iter()
+        .map(|text| netns::resolve(text))
+        .collect::<Result<Vec<_>, _>>()?;
     plan.select_netns(found.iter().map(Resolved::inode).collect());
     Ok(Some(found))
 }
@@ -128,7 +135,10 @@ impl Tracing {
 
         let mut selection = plan.selection.clone();
         selection.netns.clone_from(&plan.selection.netns);
-        let only_netns = crate::track::Selection { netns: Vec::new(), ..selection.clone() };
+        let only_netns = crate::track::Selection {
+            netns: Vec::new(),
+            ..selection.clone()
+        };
         let mut tracing = Self {
             tracker: Tracker::new(selection, plan.limits),
             reconciler: Reconciler::new(readings),
@@ -137,7 +147,8 @@ impl Tracing {
             batch: Batch::default(),
             start,
             asked,
-            not_comparable: (!only_netns.takes_all()).then(|| "filters leave connections out".to_owned()),
+            not_comparable: (!only_netns.takes_all())
+                .then(|| "filters leave connections out".to_owned()),
             live,
         };
 
@@ -236,7 +247,12 @@ impl Tracing {
             what: "read the loss counters",
             cause,
         })?;
-        let Self { batch, tracker, reconciler, .. } = self;
+        let Self {
+            batch,
+            tracker,
+            reconciler,
+            ..
+        } = self;
         batch.events(losses, |event| {
             if let Event::StateChange(change) = &event {
                 reconciler.count(change);
@@ -256,9 +272,10 @@ impl Tracing {
 
     /// How long until something is due.
     fn until_timeout(&self) -> Duration {
-        let due = self.tracker.poll_timeout().map(|due| {
-            Duration::from_nanos(due.since(boot_time()).unwrap_or_default())
-        });
+        let due = self
+            .tracker
+            .poll_timeout()
+            .map(|due| Duration::from_nanos(due.since(boot_time()).unwrap_or_default()));
         due.map_or(TICK, |due| due.min(TICK))
     }
 }
@@ -316,7 +333,10 @@ fn namespaces(asked: Option<&[Resolved]>) -> (Vec<NetNs>, Vec<String>) {
         }
         Some(asked) => {
             let wanted = |one: &NetNs| asked.iter().any(|asked| asked.inode() == one.inode);
-            (found.entered.into_iter().filter(wanted).collect(), Vec::new())
+            (
+                found.entered.into_iter().filter(wanted).collect(),
+                Vec::new(),
+            )
         }
     }
 }

@@ -17,7 +17,6 @@ use crate::cli::args::{Args, Verb};
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
 
-
 /// Runs what was typed. Clap ends the process by itself on wrong usage, with exit code 2.
 pub fn main() -> ExitCode {
     let args = Args::parse();

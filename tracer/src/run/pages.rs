@@ -33,5 +33,7 @@ pub(super) fn doctor(_args: &DoctorArgs) -> Result<Exit, Failure> {
 
 fn print(page: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(page.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Write)
+    out.write_all(page.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(Failure::Write)
 }

@@ -36,7 +36,13 @@ enum Encoder {
 
 impl Writer {
     pub(super) fn new(plan: &OutputPlan, wall: WallClock, quiet: bool, verbose: bool) -> Self {
-        let OutputPlan { format, raw, parts, names, color } = *plan;
+        let OutputPlan {
+            format,
+            raw,
+            parts,
+            names,
+            color,
+        } = *plan;
         let encoder = match format {
             Format::Json => Encoder::Json(Json { names, raw, wall }),
             Format::Csv => Encoder::Csv(Csv { names, raw, wall }),
@@ -81,7 +87,9 @@ impl Writer {
             (Output::Change(change), Encoder::Json(json)) => json.change(change),
             (Output::Change(change), Encoder::Csv(csv)) => csv.change(change),
             (Output::Timeline(_), _) if !self.parts.timelines => return Ok(()),
-            (Output::Timeline(timeline), Encoder::Text(text)) => text.timeline(timeline).into_bytes(),
+            (Output::Timeline(timeline), Encoder::Text(text)) => {
+                text.timeline(timeline).into_bytes()
+            }
             (Output::Timeline(timeline), Encoder::Json(json)) => json.timeline(timeline),
             (Output::Timeline(timeline), Encoder::Csv(csv)) => csv.timeline(timeline),
             // A loss is written whatever else is left out.
@@ -132,7 +140,8 @@ pub(super) fn use_color(color: ColorArg) -> bool {
         ColorArg::Always => true,
         ColorArg::Never => false,
         ColorArg::Auto => {
-            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+            io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
         }
     }
 }

@@ -18,7 +18,11 @@ pub fn time_of_day(wall: &WallClock, at: MonoNs, zone: &TimeZone) -> String {
 /// A moment outside what the type can hold (the years -9999 to 9999) is held to its bounds.
 fn timestamp(wall: &WallClock, at: MonoNs) -> Timestamp {
     let ns = wall.unix_ns(at);
-    Timestamp::from_nanosecond(ns).unwrap_or(if ns < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    Timestamp::from_nanosecond(ns).unwrap_or(if ns < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
 }
 
 #[cfg(test)]
@@ -28,9 +32,15 @@ mod tests {
     #[test]
     fn nanoseconds_are_kept() {
         let wall = WallClock::new(MonoNs(1_000), 1_767_323_045_000_000_006);
-        assert_eq!(rfc3339(&wall, MonoNs(1_000)), "2026-01-02T03:04:05.000000006Z");
+        assert_eq!(
+            rfc3339(&wall, MonoNs(1_000)),
+            "2026-01-02T03:04:05.000000006Z"
+        );
         assert_eq!(rfc3339(&wall, MonoNs(0)), "2026-01-02T03:04:04.999999006Z");
-        assert_eq!(time_of_day(&wall, MonoNs(1_000), &TimeZone::UTC), "03:04:05.000000");
+        assert_eq!(
+            time_of_day(&wall, MonoNs(1_000), &TimeZone::UTC),
+            "03:04:05.000000"
+        );
     }
 
     #[test]

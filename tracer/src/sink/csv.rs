@@ -17,9 +17,26 @@ use crate::model::{Family, Loss, MonoNs, Naming, TcpState, Tuple, WallClock};
 use crate::track::{Change, Origin, Owner, Segment, Span, Timeline};
 
 const COLUMNS: [&str; 20] = [
-    "type", "wall", "mono_ns", "conn", "family", "local_addr", "local_port", "remote_addr",
-    "remote_port", "from", "to", "in_from_ns", "source", "netns", "cookie", "pid", "comm", "uid",
-    "cgroup", "lost",
+    "type",
+    "wall",
+    "mono_ns",
+    "conn",
+    "family",
+    "local_addr",
+    "local_port",
+    "remote_addr",
+    "remote_port",
+    "from",
+    "to",
+    "in_from_ns",
+    "source",
+    "netns",
+    "cookie",
+    "pid",
+    "comm",
+    "uid",
+    "cgroup",
+    "lost",
 ];
 
 /// Encodes values as rows.
@@ -162,7 +179,8 @@ fn known(span: Span) -> Option<u64> {
 }
 
 fn ends(tuple: &Tuple) -> [String; 4] {
-    let addr = |addr: Option<std::net::IpAddr>| addr.map(|addr| addr.to_string()).unwrap_or_default();
+    let addr =
+        |addr: Option<std::net::IpAddr>| addr.map(|addr| addr.to_string()).unwrap_or_default();
     let port = |port: Option<u16>| port.map(|port| port.to_string()).unwrap_or_default();
     [
         addr(tuple.local.addr),

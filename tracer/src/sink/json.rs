@@ -69,10 +69,20 @@ impl Json {
         let mut task_on_cpu = None;
         let source = match change.origin {
             Origin::Snapshot => "snapshot",
-            Origin::Tracepoint { shown, task, task_holds_socket } => {
+            Origin::Tracepoint {
+                shown,
+                task,
+                task_holds_socket,
+            } => {
                 if self.raw {
-                    local = EndpointValue { addr: Some(shown.local_addr), port: Some(shown.local_port) };
-                    remote = EndpointValue { addr: Some(shown.remote_addr), port: Some(shown.remote_port) };
+                    local = EndpointValue {
+                        addr: Some(shown.local_addr),
+                        port: Some(shown.local_port),
+                    };
+                    remote = EndpointValue {
+                        addr: Some(shown.remote_addr),
+                        port: Some(shown.remote_port),
+                    };
                     task_on_cpu = Some(TaskValue {
                         pid: task.pid,
                         tid: task.tid,
@@ -115,7 +125,11 @@ impl Json {
             closed_first: timeline.closed_first.map(closer),
             ended: timeline.ended.map(|ending| ending.to_string()),
             lifetime_ns: known(timeline.lifetime),
-            segments: timeline.segments.iter().map(|segment| self.segment(segment)).collect(),
+            segments: timeline
+                .segments
+                .iter()
+                .map(|segment| self.segment(segment))
+                .collect(),
             owner: owner(&timeline.owner),
             netns: timeline.netns,
             cookie: timeline.cookie,
@@ -167,7 +181,11 @@ impl Json {
             duration_ns: summary.duration_ns,
             wall: rfc3339(&self.wall, end),
             states: States(summary, self.names),
-            time_wait: TimeWaitValue { entered: None, ended: None, method: "off" },
+            time_wait: TimeWaitValue {
+                entered: None,
+                ended: None,
+                method: "off",
+            },
             kernel,
             kernel_not_compared: not_compared,
         })
@@ -340,7 +358,10 @@ struct EndpointValue {
 
 impl From<Endpoint> for EndpointValue {
     fn from(endpoint: Endpoint) -> Self {
-        Self { addr: endpoint.addr, port: endpoint.port }
+        Self {
+            addr: endpoint.addr,
+            port: endpoint.port,
+        }
     }
 }
 

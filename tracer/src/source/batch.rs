@@ -40,7 +40,9 @@ impl Batch {
     /// Returns the records as they are.
     fn records(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+        starts
+            .zip(&self.ends)
+            .map(|(start, &end)| &self.bytes[start..end])
     }
 
     /// Hands the records on as events, with each loss before the first record that is not older
@@ -116,7 +118,14 @@ mod tests {
         }
         assert_eq!(
             order(&batch, vec![loss(40), loss(20), loss(5)]),
-            ["loss 5", "change 10", "loss 20", "change 20", "change 30", "loss 40"]
+            [
+                "loss 5",
+                "change 10",
+                "loss 20",
+                "change 20",
+                "change 30",
+                "loss 40"
+            ]
         );
     }
 

@@ -121,10 +121,11 @@ impl<'a> Btf<'a> {
         while at < btf.types.len() {
             btf.starts.push(at);
             let found = read_type(btf.types, at)?;
-            at = found.rest + rest_size(found).ok_or(BtfError::UnknownKind {
-                id: btf.starts.len(),
-                kind: found.kind,
-            })?;
+            at = found.rest
+                + rest_size(found).ok_or(BtfError::UnknownKind {
+                    id: btf.starts.len(),
+                    kind: found.kind,
+                })?;
         }
         Ok(btf)
     }
@@ -136,7 +137,9 @@ impl<'a> Btf<'a> {
     pub(super) fn field(&self, structure: &str, path: &[&str]) -> Option<Field> {
         let found = (1..=self.starts.len() as u32)
             .filter_map(|id| self.get(id))
-            .find(|found| found.kind == kind::STRUCT && self.name(found.name) == structure.as_bytes())?;
+            .find(|found| {
+                found.kind == kind::STRUCT && self.name(found.name) == structure.as_bytes()
+            })?;
         let (first, deeper) = path.split_first()?;
         let (mut bits, mut id) = self.member(found, first, 0)?;
         for name in deeper {
@@ -283,7 +286,17 @@ mod tests {
         let types: Vec<u32> = [
             vec![name(b"int"), info(kind::INT, 0, 0), 4, 32],
             vec![name(b"u32"), info(kind::TYPEDEF, 0, 0), 1],
-            vec![0, info(kind::STRUCT, 2, 0), 8, name(b"b"), 2, 0, name(b"c"), 2, 32],
+            vec![
+                0,
+                info(kind::STRUCT, 2, 0),
+                8,
+                name(b"b"),
+                2,
+                0,
+                name(b"c"),
+                2,
+                32,
+            ],
             vec![0, info(kind::UNION, 1, 0), 8, 0, 3, 0],
             vec![name(b"outer"), info(kind::STRUCT, 3, 1), 16]
                 .into_iter()
@@ -309,9 +322,19 @@ mod tests {
     fn fields_are_found_through_anonymous_members_and_typedefs() {
         let bytes = sample();
         let btf = Btf::parse(&bytes).expect("the sample is BTF");
-        assert_eq!(btf.field("outer", &["a"]), Some(Field { offset: 0, size: 4 }));
-        assert_eq!(btf.field("outer", &["c"]), Some(Field { offset: 8, size: 4 }));
-        assert_eq!(btf.field("outer", &["d"]), None, "a bitfield has no byte offset");
+        assert_eq!(
+            btf.field("outer", &["a"]),
+            Some(Field { offset: 0, size: 4 })
+        );
+        assert_eq!(
+            btf.field("outer", &["c"]),
+            Some(Field { offset: 8, size: 4 })
+        );
+        assert_eq!(
+            btf.field("outer", &["d"]),
+            None,
+            "a bitfield has no byte offset"
+        );
         assert_eq!(btf.field("outer", &["z"]), None);
         assert_eq!(btf.field("other", &["a"]), None);
         assert_eq!(btf.field("outer", &[]), None);

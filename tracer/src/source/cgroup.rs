@@ -66,15 +66,21 @@ pub struct Cgroup {
 ///
 /// Nothing is mounted, or nothing is there.
 pub fn resolve(text: &str) -> Result<Cgroup, CgroupError> {
-    let root = mount_point().ok_or_else(|| CgroupError::NotMounted { text: text.to_owned() })?;
+    let root = mount_point().ok_or_else(|| CgroupError::NotMounted {
+        text: text.to_owned(),
+    })?;
     if let Ok(id) = text.parse() {
         return find(&root, id, 0)
             .map(|level| Cgroup { id, level })
             .ok_or(CgroupError::Id { id, root });
     }
-    let inside = Path::new(text).strip_prefix(&root).unwrap_or(Path::new(text));
+    let inside = Path::new(text)
+        .strip_prefix(&root)
+        .unwrap_or(Path::new(text));
     let path = root.join(inside.strip_prefix("/").unwrap_or(inside));
-    let found = path.canonicalize().and_then(|path| Ok((fs::metadata(&path)?.ino(), path)));
+    let found = path
+        .canonicalize()
+        .and_then(|path| Ok((fs::metadata(&path)?.ino(), path)));
     let failed = |cause| CgroupError::Path {
         text: text.to_owned(),
         path: path.clone(),
@@ -82,11 +88,16 @@ pub fn resolve(text: &str) -> Result<Cgroup, CgroupError> {
         cause,
     };
     let (id, canonical) = found.map_err(failed)?;
-    let below = canonical.strip_prefix(&root).map_err(|_| failed(io::ErrorKind::NotFound.into()))?;
+    let below = canonical
+        .strip_prefix(&root)
+        .map_err(|_| failed(io::ErrorKind::NotFound.into()))?;
     if !canonical.is_dir() {
         return Err(failed(io::ErrorKind::NotADirectory.into()));
     }
-    Ok(Cgroup { id, level: below.components().count() as u32 })
+    Ok(Cgroup {
+        id,
+        level: below.components().count() as u32,
+    })
 }
 
 /// Where the hierarchy of version 2 is mounted.

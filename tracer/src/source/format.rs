@@ -14,7 +14,10 @@ pub(super) fn classic_offsets(text: &str) -> Result<ClassicOffsets, String> {
             .find_map(|line| parse_field(line, name))
             .ok_or_else(|| format!("it has no field `{name}`"))?;
         if (offset + size) as usize > CLASSIC_ENTRY_SIZE {
-            return Err(format!("its field `{name}` ends at byte {}, past the {CLASSIC_ENTRY_SIZE} that are read", offset + size));
+            return Err(format!(
+                "its field `{name}` ends at byte {}, past the {CLASSIC_ENTRY_SIZE} that are read",
+                offset + size
+            ));
         }
         Ok((offset, size))
     };
@@ -108,7 +111,10 @@ print fmt: \"family=%s protocol=%s sport=%hu\", REC->family
     #[test]
     fn what_is_missing_or_too_far_is_named() {
         let missing = FORMAT.replace("dport", "dest_port");
-        assert_eq!(classic_offsets(&missing), Err("it has no field `dport`".to_owned()));
+        assert_eq!(
+            classic_offsets(&missing),
+            Err("it has no field `dport`".to_owned())
+        );
         let far = FORMAT.replace("newstate;\toffset:20;", "newstate;\toffset:200;");
         let error = classic_offsets(&far).expect_err("outside the copy");
         assert!(error.contains("`newstate` ends at byte 204"), "{error}");

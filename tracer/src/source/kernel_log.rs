@@ -10,7 +10,9 @@ pub(super) struct KernelLog(EbpfLogger<StandardError>);
 impl KernelLog {
     /// Opens the log, or `None` where the object carries none.
     pub(super) fn open(object: &mut Ebpf) -> Option<Self> {
-        EbpfLogger::init_with_logger(object, StandardError).ok().map(Self)
+        EbpfLogger::init_with_logger(object, StandardError)
+            .ok()
+            .map(Self)
     }
 
     /// Writes what has come.

@@ -248,7 +248,10 @@ fn attach_btf(options: &Options) -> Result<Live, LiveError> {
     let types = Btf::parse(&bytes)
         .map_err(|error| refuse(format!("{BTF_PATH}: {error}"), "use `--hook classic`"))?;
     let found = offsets::find(&types).map_err(|field| {
-        refuse(format!("this kernel has no field {field}"), "use `--hook classic`")
+        refuse(
+            format!("this kernel has no field {field}"),
+            "use `--hook classic`",
+        )
     })?;
     if options.filter.cgroup != 0 && found.offsets.cgroup_ancestors == ABSENT {
         return Err(refuse(
@@ -271,8 +274,13 @@ fn attach_btf(options: &Options) -> Result<Live, LiveError> {
     program
         .load("inet_sock_set_state", &kernel_types)
         .map_err(|error| program_error(Hook::Btf, error))?;
-    program.attach().map_err(|error| program_error(Hook::Btf, error))?;
-    let fd = program.fd().map_err(|error| program_error(Hook::Btf, error))?.try_clone();
+    program
+        .attach()
+        .map_err(|error| program_error(Hook::Btf, error))?;
+    let fd = program
+        .fd()
+        .map_err(|error| program_error(Hook::Btf, error))?
+        .try_clone();
     let missing = found.missing.into_iter().map(str::to_owned).collect();
     finish(object, fd, Hook::Btf, missing)
 }
@@ -288,13 +296,20 @@ fn attach_classic(options: &Options) -> Result<Live, LiveError> {
     let path = format_file();
     let text = fs::read_to_string(&path).map_err(|error| {
         refuse(
-            format!("cannot read the tracepoint's layout from {}: {error}", path.display()),
+            format!(
+                "cannot read the tracepoint's layout from {}: {error}",
+                path.display()
+            ),
             "run as root, and mount tracefs: `mount -t tracefs tracefs /sys/kernel/tracing`",
             Some(&error),
         )
     })?;
     let classic = classic_offsets(&text).map_err(|why| {
-        refuse(format!("{}: {why}", path.display()), "use `--hook btf`", None)
+        refuse(
+            format!("{}: {why}", path.display()),
+            "use `--hook btf`",
+            None,
+        )
     })?;
     let config = Config {
         classic,
@@ -303,11 +318,16 @@ fn attach_classic(options: &Options) -> Result<Live, LiveError> {
     };
     let mut object = load(Hook::Classic, options, config)?;
     let program: &mut TracePoint = program(&mut object, Hook::Classic, "state_change_classic")?;
-    program.load().map_err(|error| program_error(Hook::Classic, error))?;
+    program
+        .load()
+        .map_err(|error| program_error(Hook::Classic, error))?;
     program
         .attach("sock", "inet_sock_set_state")
         .map_err(|error| program_error(Hook::Classic, error))?;
-    let fd = program.fd().map_err(|error| program_error(Hook::Classic, error))?.try_clone();
+    let fd = program
+        .fd()
+        .map_err(|error| program_error(Hook::Classic, error))?
+        .try_clone();
     let missing = CLASSIC_MISSING.map(str::to_owned).to_vec();
     finish(object, fd, Hook::Classic, missing)
 }
@@ -331,7 +351,11 @@ fn load(hook: Hook, options: &Options, config: Config) -> Result<Ebpf, LiveError
         .map_err(|error| load_error(hook, error))
 }
 
-fn program<'a, P>(object: &'a mut Ebpf, hook: Hook, name: &'static str) -> Result<&'a mut P, LiveError>
+fn program<'a, P>(
+    object: &'a mut Ebpf,
+    hook: Hook,
+    name: &'static str,
+) -> Result<&'a mut P, LiveError>
 where
     &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
 {
@@ -350,10 +374,16 @@ fn finish(
 ) -> Result<Live, LiveError> {
     let fd = fd.map_err(LiveError::Wait)?;
     let mut take = |name: &'static str| {
-        object.take_map(name).ok_or(LiveError::Map { name, cause: "it is not there".to_owned() })
+        object.take_map(name).ok_or(LiveError::Map {
+            name,
+            cause: "it is not there".to_owned(),
+        })
     };
     let wrong = |name: &'static str| {
-        move |error: aya::maps::MapError| LiveError::Map { name, cause: error.to_string() }
+        move |error: aya::maps::MapError| LiveError::Map {
+            name,
+            cause: error.to_string(),
+        }
     };
     let ring = RingBuf::try_from(take("EVENTS")?).map_err(wrong("EVENTS"))?;
     let counters = PerCpuArray::try_from(take("LOSSES")?).map_err(wrong("LOSSES"))?;
@@ -394,9 +424,18 @@ fn load_error(hook: Hook, error: EbpfError) -> LiveError {
 fn program_error(hook: Hook, error: ProgramError) -> LiveError {
     let not_permitted = is_permission(&error);
     let (cause, verifier_log) = match &error {
-        ProgramError::LoadError { io_error, verifier_log } => {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
             let log = verifier_log.to_string();
-            (format!("the kernel refused the program: {io_error}{}", last_lines(&log)), log)
+            (
+                format!(
+                    "the kernel refused the program: {io_error}{}",
+                    last_lines(&log)
+                ),
+                log,
+            )
         }
         other => (chain(other), String::new()),
     };

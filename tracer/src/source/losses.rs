@@ -103,7 +103,9 @@ impl Losses {
     /// then known to begin no earlier than the first.
     fn begin_epoch(&mut self) -> io::Result<()> {
         self.epoch_now += 1;
-        self.epoch.set(0, self.epoch_now, 0).map_err(io::Error::other)?;
+        self.epoch
+            .set(0, self.epoch_now, 0)
+            .map_err(io::Error::other)?;
         let values = self.counters.get(&0, 0).map_err(io::Error::other)?;
         for (words, cpu) in values.iter().zip(&mut self.cpus) {
             if LossCounter::from_words(*words).lost > cpu.told {
@@ -123,6 +125,8 @@ impl Losses {
 /// its CPU is lost this way.
 fn recursion_misses(fdinfo: &PathBuf) -> Option<u64> {
     let text = fs::read_to_string(fdinfo).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:"))?;
     line.trim().parse().ok()
 }

@@ -30,7 +30,9 @@ pub(super) fn find(btf: &Btf<'_>) -> Result<FoundOffsets, &'static str> {
     let cgroup = |name: &str| btf.field("cgroup", &[name]).map(|field| field.offset);
     let or_absent = |offset: Option<u32>| offset.unwrap_or(ABSENT);
 
-    let protocol = btf.field("sock", &["sk_protocol"]).ok_or("sock.sk_protocol")?;
+    let protocol = btf
+        .field("sock", &["sk_protocol"])
+        .ok_or("sock.sk_protocol")?;
     let offsets = SocketOffsets {
         protocol: protocol.offset,
         protocol_size: protocol.size,
@@ -58,13 +60,23 @@ pub(super) fn find(btf: &Btf<'_>) -> Result<FoundOffsets, &'static str> {
     let has = |needed: &[u32]| needed.iter().all(|&offset| offset != ABSENT);
     let told = [
         (has(&[offsets.cookie]), "the socket cookie"),
-        (has(&[offsets.netns, offsets.netns_inode]), "the network namespace"),
-        (has(&[offsets.cgroup, offsets.cgroup_node, offsets.cgroup_id]), "the cgroup"),
+        (
+            has(&[offsets.netns, offsets.netns_inode]),
+            "the network namespace",
+        ),
+        (
+            has(&[offsets.cgroup, offsets.cgroup_node, offsets.cgroup_id]),
+            "the cgroup",
+        ),
         (has(&[offsets.uid]), "the owner's uid"),
         (has(&[offsets.lock_owned]), "which process holds a socket"),
         (has(&[offsets.error]), "the error that ended a connection"),
     ];
-    let missing = told.into_iter().filter(|(known, _)| !known).map(|(_, what)| what).collect();
+    let missing = told
+        .into_iter()
+        .filter(|(known, _)| !known)
+        .map(|(_, what)| what)
+        .collect();
     Ok(FoundOffsets { offsets, missing })
 }
 

@@ -74,7 +74,12 @@ impl Durations {
             let count = collected.histogram.len();
             // The histogram rounds up within its digits; nothing lasted longer than the longest.
             let quantile = |q: f64| {
-                (count > 0).then(|| collected.histogram.value_at_quantile(q).min(collected.max_ns))
+                (count > 0).then(|| {
+                    collected
+                        .histogram
+                        .value_at_quantile(q)
+                        .min(collected.max_ns)
+                })
             };
             StateFigures {
                 count,
@@ -85,7 +90,10 @@ impl Durations {
                 max_ns: (count > 0).then_some(collected.max_ns),
             }
         };
-        self.by_state.iter().map(|(&state, collected)| (state, figures(collected))).collect()
+        self.by_state
+            .iter()
+            .map(|(&state, collected)| (state, figures(collected)))
+            .collect()
     }
 }
 
@@ -97,7 +105,12 @@ mod tests {
     #[test]
     fn an_unknown_time_counts_but_does_not_weigh() {
         let mut durations = Durations::default();
-        for span in [Span::Known(100), Span::Known(300), Span::Unknown(Unknown::Loss), Span::Open(9)] {
+        for span in [
+            Span::Known(100),
+            Span::Known(300),
+            Span::Unknown(Unknown::Loss),
+            Span::Open(9),
+        ] {
             durations.add(TcpState::Established, span);
         }
         let figures = durations.figures()[&TcpState::Established];
@@ -119,7 +132,10 @@ mod tests {
         let mut durations = Durations::default();
         durations.add(TcpState::Closing, Span::Unknown(Unknown::BeforeTrace));
         let figures = durations.figures()[&TcpState::Closing];
-        assert_eq!((figures.count, figures.max_ns, figures.p50_ns), (0, None, None));
+        assert_eq!(
+            (figures.count, figures.max_ns, figures.p50_ns),
+            (0, None, None)
+        );
     }
 
     #[test]

@@ -137,7 +137,10 @@ impl Reconciler {
         }
         let counts = Counts::of(change);
         if at_start == Spot::Within || at_end == Spot::Within {
-            self.uncertain.entry(change.netns).or_default().add(counts.magnitude());
+            self.uncertain
+                .entry(change.netns)
+                .or_default()
+                .add(counts.magnitude());
         } else {
             self.counted.entry(change.netns).or_default().add(counts);
         }
@@ -149,7 +152,8 @@ impl Reconciler {
     /// out; one that came meanwhile began at zero. Where the hook does not tell namespaces apart,
     /// all are compared as one, unless one of them has gone.
     pub fn compare(&self) -> Vec<Comparison> {
-        let has_end = |netns: &Option<u32>| netns.is_none_or(|netns| self.ends.contains_key(&netns));
+        let has_end =
+            |netns: &Option<u32>| netns.is_none_or(|netns| self.ends.contains_key(&netns));
         let sum = |by_netns: &BTreeMap<Option<u32>, Counts>| {
             let mut total = Counts::default();
             for (_, counts) in by_netns.iter().filter(|(netns, _)| has_end(netns)) {
@@ -160,7 +164,10 @@ impl Reconciler {
         let counted = sum(&self.counted);
         let uncertain = sum(&self.uncertain);
         let apart = !self.counted.contains_key(&None);
-        let all_ended = self.starts.keys().all(|netns| self.ends.contains_key(netns));
+        let all_ended = self
+            .starts
+            .keys()
+            .all(|netns| self.ends.contains_key(netns));
         let comparable = apart || all_ended;
 
         let compare = |counter: &'static str, key: &str, of: fn(Counts) -> i64| {
@@ -176,15 +183,28 @@ impl Reconciler {
             }
         };
         let established = compare("CurrEstab", "Tcp.CurrEstab", |counts| counts.curr_estab);
-        let with_close_wait =
-            compare("CurrEstab", "Tcp.CurrEstab", |counts| counts.curr_estab_or_close_wait);
+        let with_close_wait = compare("CurrEstab", "Tcp.CurrEstab", |counts| {
+            counts.curr_estab_or_close_wait
+        });
         vec![
-            compare("ActiveOpens", "Tcp.ActiveOpens", |counts| counts.active_opens),
-            compare("PassiveOpens", "Tcp.PassiveOpens", |counts| counts.passive_opens),
-            compare("AttemptFails", "Tcp.AttemptFails", |counts| counts.attempt_fails),
-            compare("EstabResets", "Tcp.EstabResets", |counts| counts.estab_resets),
+            compare("ActiveOpens", "Tcp.ActiveOpens", |counts| {
+                counts.active_opens
+            }),
+            compare("PassiveOpens", "Tcp.PassiveOpens", |counts| {
+                counts.passive_opens
+            }),
+            compare("AttemptFails", "Tcp.AttemptFails", |counts| {
+                counts.attempt_fails
+            }),
+            compare("EstabResets", "Tcp.EstabResets", |counts| {
+                counts.estab_resets
+            }),
             // Kernels differ on whether CLOSE_WAIT counts (see `KernelCounters`).
-            if established.agree == Some(true) { established } else { with_close_wait },
+            if established.agree == Some(true) {
+                established
+            } else {
+                with_close_wait
+            },
         ]
     }
 
@@ -225,7 +245,10 @@ fn relative(readings: &BTreeMap<u32, Reading>, at: MonoNs) -> Spot {
 }
 
 fn by_netns(readings: Vec<Reading>) -> BTreeMap<u32, Reading> {
-    readings.into_iter().map(|reading| (reading.netns, reading)).collect()
+    readings
+        .into_iter()
+        .map(|reading| (reading.netns, reading))
+        .collect()
 }
 
 #[cfg(test)]
@@ -235,7 +258,9 @@ mod tests {
     use TcpState::*;
 
     fn reading(netns: u32, at: u64, active: u64, estab: u64) -> Reading {
-        let text = format!("Tcp: ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab\nTcp: {active} 0 0 0 {estab}\n");
+        let text = format!(
+            "Tcp: ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab\nTcp: {active} 0 0 0 {estab}\n"
+        );
         Reading {
             netns,
             before: MonoNs(at),
@@ -245,7 +270,10 @@ mod tests {
     }
 
     fn of<'a>(comparisons: &'a [Comparison], counter: &str) -> &'a Comparison {
-        comparisons.iter().find(|one| one.counter == counter).expect("it is compared")
+        comparisons
+            .iter()
+            .find(|one| one.counter == counter)
+            .expect("it is compared")
     }
 
     #[test]
@@ -258,7 +286,10 @@ mod tests {
         reconciler.count(&in_netns(1, change(3, 400, Close, SynSent)));
         let compared = reconciler.compare();
         let opens = of(&compared, "ActiveOpens");
-        assert_eq!((opens.kernel, opens.traced, opens.agree), (Some(1), 1, Some(true)));
+        assert_eq!(
+            (opens.kernel, opens.traced, opens.agree),
+            (Some(1), 1, Some(true))
+        );
         assert_eq!(of(&compared, "CurrEstab").agree, Some(true));
     }
 
@@ -268,7 +299,10 @@ mod tests {
         reconciler.close(vec![reading(1, 300, 7, 0)]);
         reconciler.count(&in_netns(1, change(1, 305, Close, SynSent)));
         let opens = of(&reconciler.compare(), "ActiveOpens").clone();
-        assert_eq!((opens.kernel, opens.traced, opens.uncertain), (Some(2), 0, 1));
+        assert_eq!(
+            (opens.kernel, opens.traced, opens.uncertain),
+            (Some(2), 0, 1)
+        );
         assert_eq!(opens.agree, Some(false));
     }
 
@@ -279,7 +313,10 @@ mod tests {
         reconciler.count(&in_netns(3, change(2, 200, Close, SynSent)));
         reconciler.close(vec![reading(1, 300, 5, 0), reading(3, 300, 1, 0)]);
         let opens = of(&reconciler.compare(), "ActiveOpens").clone();
-        assert_eq!((opens.kernel, opens.traced, opens.agree), (Some(1), 1, Some(true)));
+        assert_eq!(
+            (opens.kernel, opens.traced, opens.agree),
+            (Some(1), 1, Some(true))
+        );
     }
 
     #[test]
@@ -296,7 +333,11 @@ mod tests {
             let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 1)]);
             reconciler.count(&in_netns(1, change(1, 200, Established, CloseWait)));
             reconciler.close(vec![reading(1, 300, 0, estab)]);
-            assert_eq!(of(&reconciler.compare(), "CurrEstab").agree, Some(true), "{estab}");
+            assert_eq!(
+                of(&reconciler.compare(), "CurrEstab").agree,
+                Some(true),
+                "{estab}"
+            );
         }
     }
 }

@@ -15,18 +15,28 @@ pub(super) fn life(text: &Text, timeline: &Timeline) -> String {
         head.push(process(&timeline.owner));
     }
     head.extend(opened(timeline.opened).map(str::to_owned));
-    head.extend(timeline.closed_first.map(|closer| closed_first(closer).to_owned()));
+    head.extend(
+        timeline
+            .closed_first
+            .map(|closer| closed_first(closer).to_owned()),
+    );
     head.extend(lifetime(timeline.lifetime));
     let mut out = format!("┌ {}\n", head.join(" · "));
 
-    let longest = timeline.segments.iter().filter_map(|segment| length(segment.span)).max();
+    let longest = timeline
+        .segments
+        .iter()
+        .filter_map(|segment| length(segment.span))
+        .max();
     let name_width = timeline
         .segments
         .iter()
         .map(|segment| segment.state.named(text.names).to_string().chars().count())
         .max()
         .unwrap_or_default();
-    let bar_width = text.width.map_or(BAR, |width| BAR.min(width.saturating_sub(name_width + 18)));
+    let bar_width = text
+        .width
+        .map_or(BAR, |width| BAR.min(width.saturating_sub(name_width + 18)));
     for segment in &timeline.segments {
         let name = format!("{:<name_width$}", segment.state.named(text.names));
         let line = format!(
@@ -40,11 +50,14 @@ pub(super) fn life(text: &Text, timeline: &Timeline) -> String {
     }
     out += &match timeline.ended {
         None => palette.dim("└ still open when the trace ended"),
-        Some(Ending::TimeWaitOrClosed) => {
-            palette.warn(&format!("└ {}", Ending::TimeWaitOrClosed))
+        Some(Ending::TimeWaitOrClosed) => palette.warn(&format!("└ {}", Ending::TimeWaitOrClosed)),
+        Some(ending @ (Ending::NotSeen | Ending::NotFollowed)) => {
+            palette.warn(&format!("└ {ending}"))
         }
-        Some(ending @ (Ending::NotSeen | Ending::NotFollowed)) => palette.warn(&format!("└ {ending}")),
-        Some(ending) => format!("└ {} · {ending}", crate::model::TcpState::Close.named(text.names)),
+        Some(ending) => format!(
+            "└ {} · {ending}",
+            crate::model::TcpState::Close.named(text.names)
+        ),
     };
     out.push('\n');
     out

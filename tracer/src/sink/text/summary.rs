@@ -17,7 +17,8 @@ pub(super) fn summary(text: &Text, summary: &Summary) -> String {
     );
     if summary.evicted > 0 {
         let evicted = counted(summary.evicted, "connection");
-        let note = format!("{evicted} not followed to the end: too many at once (--max-connections)");
+        let note =
+            format!("{evicted} not followed to the end: too many at once (--max-connections)");
         out += &format!("{}\n", text.palette().warn(&note));
     }
     out += &kernel(text, &summary.kernel);
@@ -56,13 +57,19 @@ fn states(text: &Text, summary: &Summary) -> String {
 fn kernel(text: &Text, kernel: &Result<Vec<Comparison>, String>) -> String {
     let palette = text.palette();
     let comparisons = match kernel {
-        Err(why) => return format!("{}\n", palette.dim(&format!("kernel counters not compared: {why}"))),
+        Err(why) => {
+            return format!(
+                "{}\n",
+                palette.dim(&format!("kernel counters not compared: {why}"))
+            );
+        }
         Ok(comparisons) => comparisons,
     };
     let (compared, not_read): (Vec<&Comparison>, Vec<&Comparison>) =
         comparisons.iter().partition(|one| one.agree.is_some());
-    let (agree, differ): (Vec<&Comparison>, Vec<&Comparison>) =
-        compared.into_iter().partition(|one| one.agree == Some(true));
+    let (agree, differ): (Vec<&Comparison>, Vec<&Comparison>) = compared
+        .into_iter()
+        .partition(|one| one.agree == Some(true));
 
     let mut out = String::new();
     let mut tell = |what: &str, some: &[&Comparison], paint: &dyn Fn(&str) -> String| {
@@ -73,8 +80,14 @@ fn kernel(text: &Text, kernel: &Result<Vec<Comparison>, String>) -> String {
         out += &format!("{}: {}\n", paint(what), each.join(" · "));
     };
     tell("kernel counters agree", &agree, &|what| palette.good(what));
-    tell("kernel counters differ (kernel/traced)", &differ, &|what| palette.warn(what));
-    tell("kernel counters could not be compared", &not_read, &|what| palette.dim(what));
+    tell("kernel counters differ (kernel/traced)", &differ, &|what| {
+        palette.warn(what)
+    });
+    tell(
+        "kernel counters could not be compared",
+        &not_read,
+        &|what| palette.dim(what),
+    );
     out
 }
 
