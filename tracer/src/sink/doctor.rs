@@ -75,7 +75,11 @@ pub fn json(report: &HostReport, tracer: &str) -> Vec<u8> {
 }
 
 fn write_check(page: &mut String, check: &Check, width: usize, color: bool) {
-    let word = paint(style(check.verdict), &format!("{:<9}", word(check.verdict)), color);
+    let word = paint(
+        style(check.verdict),
+        &format!("{:<9}", word(check.verdict)),
+        color,
+    );
     let name = paint(Style::new().bold(), &format!("{:<18}", check.name), color);
     let mut margin = format!("{word}{name}");
     let mut write = |text: &str, first: &str, paint: &dyn Fn(&str) -> String| {
@@ -87,7 +91,9 @@ fn write_check(page: &mut String, check: &Check, width: usize, color: bool) {
         }
     };
     write(&check.found, "", &str::to_owned);
-    write(&check.means, "", &|line| paint(Style::new().dimmed(), line, color));
+    write(&check.means, "", &|line| {
+        paint(Style::new().dimmed(), line, color)
+    });
     if let Some(advice) = &check.advice {
         write(advice, "→ ", &str::to_owned);
     }
@@ -253,7 +259,10 @@ this host can be traced via tp_btf
     fn a_host_that_cannot_be_traced_says_why() {
         let mut report = report();
         report.conclusion = Conclusion::NotTraceable {
-            reasons: vec!["kernel: Linux 5.4 is older than 5.8".to_owned(), "b".to_owned()],
+            reasons: vec![
+                "kernel: Linux 5.4 is older than 5.8".to_owned(),
+                "b".to_owned(),
+            ],
         };
         let page = text(&report, 80, false);
         let last = "\nthis host cannot be traced: kernel: Linux 5.4 is older than 5.8; b\n";

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod csv;
+pub mod doctor;
 pub mod json;
 pub mod session;
 pub mod text;

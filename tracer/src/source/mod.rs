@@ -14,5 +14,6 @@ pub mod live;
 mod losses;
 pub mod netns;
 mod offsets;
+pub mod preflight;
 pub mod snapshot;
 mod sock_diag;

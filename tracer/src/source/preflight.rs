@@ -12,9 +12,9 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::fs;
 
 use crate::model::host::{Check, Conclusion, HostReport, Verdict};
 

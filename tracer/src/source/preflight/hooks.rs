@@ -111,7 +111,10 @@ pub(super) fn check_types(types: &Types) -> Check {
     match types {
         Types::Described { bytes } => ok(
             name,
-            format!("BTF in {BTF} ({}), with the tracepoint's type", size(*bytes)),
+            format!(
+                "BTF in {BTF} ({}), with the tracepoint's type",
+                size(*bytes)
+            ),
             "The typed hook can be taken: it also gives cookie, namespace, cgroup, uid, error and \
              the process that holds a socket.",
         ),
@@ -133,13 +136,9 @@ pub(super) fn check_types(types: &Types) -> Check {
             without,
             "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y",
         ),
-        Types::Unreadable(why) => not_ok(
-            name,
-            Verdict::Unknown,
-            why.as_str(),
-            without,
-            "run as root",
-        ),
+        Types::Unreadable(why) => {
+            not_ok(name, Verdict::Unknown, why.as_str(), without, "run as root")
+        }
     }
 }
 
@@ -157,7 +156,10 @@ pub(super) fn check_tracefs(tracefs: &Tracefs, hook: Option<&'static str>) -> Ch
     match tracefs {
         Tracefs::Readable(place) => ok(
             name,
-            format!("{}, and the tracepoint's layout is readable", place.display()),
+            format!(
+                "{}, and the tracepoint's layout is readable",
+                place.display()
+            ),
             "The classic hook can be taken.",
         ),
         Tracefs::NotMounted => not_ok(

@@ -43,7 +43,7 @@ pub(super) fn check_sock_diag(listed: &Result<usize, String>) -> Check {
     match listed {
         Ok(count) => ok(
             name,
-            format!("lists the {count} TCP sockets of this network namespace"),
+            format!("lists the TCP sockets of this network namespace ({count})"),
             "Connections that are older than a trace appear in it from its start.",
         ),
         Err(why) => not_ok(
@@ -88,7 +88,7 @@ pub(super) fn check_namespaces(seen: &Seen) -> Check {
         format!("{entered}; not {first}{more}"),
         "Changes are traced everywhere. Connections there that are older than the trace appear \
          with their next change only.",
-        "run as root, or with CAP_SYS_ADMIN and CAP_SYS_PTRACE",
+        "`lsns -t net` lists namespaces, with a process of each",
     )
 }
 

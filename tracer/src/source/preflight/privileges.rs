@@ -11,7 +11,7 @@ const UID_MAP: &str = "/proc/self/uid_map";
 /// A capability that some part of the work needs, by its number in `linux/capability.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
-    /// `CAP_NET_ADMIN`: not needed; named because people grant it.
+    /// `CAP_NET_ADMIN`: named because people grant it, and not needed.
     NetAdmin = 12,
     /// `CAP_SYS_PTRACE`: to see the namespaces of other users' processes.
     SysPtrace = 19,
@@ -154,6 +154,8 @@ fn describe(privileges: &Privileges) -> String {
         let names = Capability::ALL
             .into_iter()
             .filter(|&capability| privileges.has(capability) == wanted)
+            // Nobody misses it.
+            .filter(|&capability| wanted || capability != Capability::NetAdmin)
             .map(Capability::name);
         names.collect::<Vec<_>>().join(", ")
     };

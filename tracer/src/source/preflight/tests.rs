@@ -38,9 +38,15 @@ impl Fake {
         fake.write("/proc/sys/kernel/bpf_stats_enabled", "0\n");
         fake.write("/proc/sys/net/ipv4/tcp_tw_reuse", "2\n");
         fake.write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "131072\n");
-        fake.write(hooks::BTF, "\0sock\0btf_trace_inet_sock_set_state\0tcp_sock\0");
+        fake.write(
+            hooks::BTF,
+            "\0sock\0btf_trace_inet_sock_set_state\0tcp_sock\0",
+        );
         fake.write(FORMAT, "name: inet_sock_set_state\n");
-        fake.write("/sys/kernel/security/lockdown", "[none] integrity confidentiality\n");
+        fake.write(
+            "/sys/kernel/security/lockdown",
+            "[none] integrity confidentiality\n",
+        );
         fake
     }
 
@@ -68,12 +74,18 @@ impl Fake {
         let Conclusion::NotTraceable { reasons } = self.host.report().conclusion else {
             panic!("traceable, though {because}");
         };
-        assert!(reasons.iter().any(|reason| reason.contains(because)), "{reasons:?}");
+        assert!(
+            reasons.iter().any(|reason| reason.contains(because)),
+            "{reasons:?}"
+        );
     }
 
     #[track_caller]
     fn assert_hook(&self, hook: &'static str) {
-        assert_eq!(self.host.report().conclusion, Conclusion::Traceable { hook });
+        assert_eq!(
+            self.host.report().conclusion,
+            Conclusion::Traceable { hook }
+        );
     }
 }
 
@@ -89,7 +101,9 @@ fn a_host_on_which_all_is_well_is_traced_by_types() {
         };
         assert_eq!(check.verdict, wanted, "{check:?}");
         assert_eq!(check.advice.is_none(), wanted == Verdict::Ok, "{check:?}");
-        let found = check.found.replace(&fake.directory.path().display().to_string(), "");
+        let found = check
+            .found
+            .replace(&fake.directory.path().display().to_string(), "");
         assert!(!found.is_empty() && check.means.ends_with('.'), "{check:?}");
     }
 }
@@ -108,7 +122,11 @@ fn root_in_a_user_namespace_is_told_to_leave_it() {
     let fake = Fake::new();
     fake.write("/proc/self/uid_map", "0 100000 65536\n");
     let check = fake.assert_verdict("privileges", Verdict::Missing);
-    assert!(check.advice.is_some_and(|advice| advice.contains("container")));
+    assert!(
+        check
+            .advice
+            .is_some_and(|advice| advice.contains("container"))
+    );
     fake.assert_refused("in a user namespace of its own");
 }
 
@@ -116,7 +134,10 @@ fn root_in_a_user_namespace_is_told_to_leave_it() {
 fn enough_to_attach_is_not_enough_to_see_other_namespaces() {
     let fake = Fake::new();
     // CAP_BPF and CAP_PERFMON.
-    fake.write("/proc/self/status", "Uid:\t7\t7\t7\t7\nCapEff:\t000000c000000000\n");
+    fake.write(
+        "/proc/self/status",
+        "Uid:\t7\t7\t7\t7\nCapEff:\t000000c000000000\n",
+    );
     fake.assert_verdict("privileges", Verdict::Limited);
     fake.assert_hook("tp_btf");
 }
@@ -126,7 +147,11 @@ fn tracefs_that_is_not_mounted_costs_only_the_classic_hook() {
     let fake = Fake::new();
     fs::remove_dir_all(fake.host.path("/sys/kernel/tracing")).expect("a directory");
     let check = fake.assert_verdict("tracefs", Verdict::Limited);
-    assert!(check.advice.is_some_and(|advice| advice.starts_with("mount -t tracefs")));
+    assert!(
+        check
+            .advice
+            .is_some_and(|advice| advice.starts_with("mount -t tracefs"))
+    );
     fake.assert_hook("tp_btf");
 
     fake.remove(hooks::BTF);
@@ -139,7 +164,10 @@ fn tracefs_that_is_not_mounted_costs_only_the_classic_hook() {
 fn tracefs_is_found_where_old_kernels_mount_it() {
     let fake = Fake::new();
     fs::remove_dir_all(fake.host.path("/sys/kernel/tracing")).expect("a directory");
-    fake.write(&FORMAT.replace("/sys/kernel/", "/sys/kernel/debug/"), "name: x\n");
+    fake.write(
+        &FORMAT.replace("/sys/kernel/", "/sys/kernel/debug/"),
+        "name: x\n",
+    );
     let place = fake.host.path("/sys/kernel/debug/tracing");
     assert_eq!(fake.host.tracefs(), Tracefs::Readable(place));
 }
@@ -211,11 +239,17 @@ fn what_cannot_be_listed_or_entered_limits_but_does_not_refuse() {
     fake.host.list_sockets = || Err("no inet_diag".to_owned());
     fake.host.namespaces = || Seen {
         entered: 1,
-        refused: vec!["4026532001 (/run/netns/a): denied".to_owned(), "b".to_owned()],
+        refused: vec![
+            "4026532001 (/run/netns/a): denied".to_owned(),
+            "b".to_owned(),
+        ],
     };
     fake.assert_verdict("sock_diag", Verdict::Missing);
     let check = fake.assert_verdict("namespaces", Verdict::Limited);
-    assert!(check.found.ends_with("/run/netns/a): denied (and 1 more)"), "{check:?}");
+    assert!(
+        check.found.ends_with("/run/netns/a): denied (and 1 more)"),
+        "{check:?}"
+    );
     fake.assert_hook("tp_btf");
 }
 
