@@ -43,12 +43,15 @@ pub(super) fn run(mut plan: Plan) -> Result<Exit, Failure> {
             cause,
         })?;
     runtime.block_on(async {
+        // Before anything is written: whoever reads the first line may send a signal at once.
+        let mut stop = Stop::listen()?;
         let live = attach(&plan)?;
         if live.hook == Hook::Classic {
             refuse_without_btf(&plan, true)?;
         }
         let mut tracing = Tracing::begin(live, &plan, asked)?;
-        tracing.follow(plan.duration).await?;
+        stop.after(plan.duration);
+        tracing.follow(&mut stop).await?;
         tracing.end()
     })
 }
@@ -133,21 +136,15 @@ impl Tracing {
         notes.extend(unread);
         let existing = snapshot::take(&namespaces);
 
-        let mut selection = plan.selection.clone();
-        selection.netns.clone_from(&plan.selection.netns);
-        let only_netns = crate::track::Selection {
-            netns: Vec::new(),
-            ..selection.clone()
-        };
         let mut tracing = Self {
-            tracker: Tracker::new(selection, plan.limits),
+            tracker: Tracker::new(plan.selection.clone(), plan.limits),
             reconciler: Reconciler::new(readings),
             summary: SummaryBuilder::default(),
             writer: Writer::new(&plan.output, wall, plan.quiet, plan.verbose > 0),
             batch: Batch::default(),
             start,
             asked,
-            not_comparable: (!only_netns.takes_all())
+            not_comparable: (!plan.selection.takes_whole_namespaces())
                 .then(|| "filters leave connections out".to_owned()),
             live,
         };
@@ -182,9 +179,8 @@ impl Tracing {
         Ok(tracing)
     }
 
-    /// Follows what happens until a signal, or the end of `duration`.
-    async fn follow(&mut self, duration: Option<Duration>) -> Result<(), Failure> {
-        let mut stop = Stop::new(duration)?;
+    /// Follows what happens until told to stop.
+    async fn follow(&mut self, stop: &mut Stop) -> Result<(), Failure> {
         loop {
             let now = boot_time();
             self.take_in()?;
@@ -289,7 +285,7 @@ struct Stop {
 }
 
 impl Stop {
-    fn new(duration: Option<Duration>) -> Result<Self, Failure> {
+    fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind).map_err(|cause: io::Error| Failure::System {
                 what: "listen for signals",
@@ -300,8 +296,13 @@ impl Stop {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hangup: listen(SignalKind::hangup())?,
-            deadline: duration.and_then(|duration| Instant::now().checked_add(duration)),
+            deadline: None,
         })
+    }
+
+    /// Stops after a time, too; one too far away to be told is none.
+    fn after(&mut self, duration: Option<Duration>) {
+        self.deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
     }
 
     async fn wait(&mut self) {

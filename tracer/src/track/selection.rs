@@ -139,8 +139,9 @@ pub(super) struct Facts<'a> {
 }
 
 impl Selection {
-    /// Returns whether nothing is asked for, listening sockets apart.
-    pub fn takes_all(&self) -> bool {
+    /// Returns whether every connection of a namespace is taken where any is: what is traced can then
+    /// be held against the namespace's counters.
+    pub fn takes_whole_namespaces(&self) -> bool {
         let Self {
             family,
             ports,
@@ -153,7 +154,7 @@ impl Selection {
             comms,
             uids,
             cgroup_by_kernel,
-            netns,
+            netns: _,
             states,
             listening: _,
         } = self;
@@ -168,7 +169,6 @@ impl Selection {
             && comms.is_empty()
             && uids.is_empty()
             && !cgroup_by_kernel
-            && netns.is_empty()
             && states.is_empty()
     }
 
