@@ -3,8 +3,7 @@
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::parse::{RingSize, parse_duration, parse_prefix, parse_ring_size, parse_state};
-use crate::model::TcpState;
-use crate::track::Prefix;
+use crate::model::{Prefix, TcpState};
 
 /// Shows every TCP state change of this host as it happens, and the timeline of each connection
 /// when it ends.

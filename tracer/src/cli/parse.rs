@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::model::TcpState;
-use crate::track::Prefix;
+use crate::model::{Prefix, TcpState};
 
 /// Smallest ring buffer: a page.
 const RING_MIN: u64 = 4096;

@@ -1,13 +1,10 @@
 //! What will be done: the options, checked and turned into what each room takes.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use tracer_ebpf::{Config, FILTER_SLOTS, KernelFilter, Prefix as KernelPrefix};
-
 use super::args::{ColorArg, FilterArgs, HookArg, LiveArgs, NamesArg, PartArg};
-use crate::model::{Family, Naming};
-use crate::track::{Limits, Listening, Prefix, Selection};
+use crate::model::{Cgroup, EarlyFilter, Family, Naming};
+use crate::track::{Limits, Listening, Selection};
 
 /// What `live` will do, apart from what only this host can tell.
 #[derive(Debug)]
@@ -15,7 +12,7 @@ pub struct Plan {
     /// Which connections are shown. Namespaces are filled in when they have been looked up.
     pub selection: Selection,
     /// What the kernel side decides early. Namespaces and cgroup are filled in likewise.
-    pub filter: KernelFilter,
+    pub early: EarlyFilter,
     /// Network namespaces as typed.
     pub netns: Vec<String>,
     /// cgroup as typed.
@@ -86,7 +83,7 @@ impl Plan {
         };
         let selection = selection(&args.filters, listening);
         Self {
-            filter: kernel_filter(&selection),
+            early: early_filter(&selection),
             filters: describe(&args.filters),
             selection,
             netns: args.filters.netns,
@@ -133,14 +130,13 @@ impl Plan {
 
     /// Lets only these network namespaces pass.
     pub fn select_netns(&mut self, inodes: Vec<u32>) {
-        (self.filter.netns, self.filter.netns_len) = slots(&inodes);
+        self.early.netns.clone_from(&inodes);
         self.selection.netns = inodes;
     }
 
-    /// Lets only this cgroup, `level` below the root, and those below it pass.
-    pub fn select_cgroup(&mut self, id: u64, level: u32) {
-        self.filter.cgroup = id;
-        self.filter.cgroup_level = level;
+    /// Lets only this cgroup, and those below it, pass.
+    pub fn select_cgroup(&mut self, cgroup: Cgroup) {
+        self.early.cgroup = Some(cgroup);
         self.selection.cgroup_by_kernel = true;
     }
 }
@@ -195,57 +191,15 @@ fn selection(args: &FilterArgs, listening: Listening) -> Selection {
     }
 }
 
-/// What of a selection the kernel side can decide: what it knows at the first change and what
-/// never changes. A list that does not fit is left to the agent alone.
-fn kernel_filter(selection: &Selection) -> KernelFilter {
-    let mut filter = Config::EMPTY.filter;
-    filter.family = match selection.family {
-        None => 0,
-        Some(Family::Ipv4) => 4,
-        Some(Family::Ipv6) => 6,
-    };
-    let ports: Vec<u32> = selection
-        .remote_ports
-        .iter()
-        .copied()
-        .map(u32::from)
-        .collect();
-    (filter.remote_ports, filter.remote_ports_len) = slots(&ports);
-    let prefixes: Vec<KernelPrefix> = selection.remote_addrs.iter().map(kernel_prefix).collect();
-    (filter.remote_prefixes, filter.remote_prefixes_len) = slots(&prefixes);
-    filter
-}
-
-fn slots<T: Copy + Default>(values: &[T]) -> ([T; FILTER_SLOTS], u32) {
-    let mut slots = [T::default(); FILTER_SLOTS];
-    if values.len() > FILTER_SLOTS {
-        return (slots, 0);
+/// What of a selection can be decided at the first change, and never changes.
+fn early_filter(selection: &Selection) -> EarlyFilter {
+    EarlyFilter {
+        family: selection.family,
+        remote_ports: selection.remote_ports.clone(),
+        remote_addrs: selection.remote_addrs.clone(),
+        netns: Vec::new(),
+        cgroup: None,
     }
-    slots[..values.len()].copy_from_slice(values);
-    (slots, values.len() as u32)
-}
-
-fn kernel_prefix(prefix: &Prefix) -> KernelPrefix {
-    let (addr, len) = prefix.parts();
-    let (addr, len) = match addr {
-        IpAddr::V4(addr) => (addr.to_ipv6_mapped(), u32::from(len) + 96),
-        IpAddr::V6(addr) => (addr, u32::from(len)),
-    };
-    let mask = u128::MAX.checked_shl(128 - len).unwrap_or(0);
-    KernelPrefix {
-        addr: halves(addr.octets()),
-        mask: halves(mask.to_be_bytes()),
-    }
-}
-
-/// The two halves as the kernel side compares them: network order, read as they stand.
-fn halves(bytes: [u8; 16]) -> [u64; 2] {
-    let half = |at: usize| {
-        let mut eight = [0; 8];
-        eight.copy_from_slice(&bytes[at..at + 8]);
-        u64::from_ne_bytes(eight)
-    };
-    [half(0), half(8)]
 }
 
 /// The filters in the words of the options.

@@ -5,15 +5,19 @@
 
 pub mod counters;
 pub mod decode;
+pub mod early;
 pub mod endpoint;
 pub mod event;
 pub mod host;
+pub mod prefix;
 pub mod state;
 pub mod time;
 
 pub use counters::KernelCounters;
 pub use decode::{DecodeError, decode};
+pub use early::{Cgroup, EarlyFilter};
 pub use endpoint::{Endpoint, Family, Tuple};
 pub use event::{CloseError, Event, Existing, Loss, LossCause, Socket, StateChange, Task};
+pub use prefix::Prefix;
 pub use state::{Naming, TcpState};
 pub use time::{MonoNs, WallClock};

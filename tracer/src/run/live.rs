@@ -18,7 +18,7 @@ use crate::source::batch::Batch;
 use crate::source::clock::boot_time;
 use crate::source::live::{Hook, HookChoice, Live, Options};
 use crate::source::netns::{self, NetNs, Resolved};
-use crate::source::{cgroup, counters, snapshot};
+use crate::source::{cgroup, counters, preflight, snapshot};
 use crate::stats::{Reading, Reconciler, SummaryBuilder};
 use crate::track::Tracker;
 
@@ -33,6 +33,7 @@ const LAST_READS: usize = 64;
 /// The top-level entry point for `live`.
 pub(super) fn run(mut plan: Plan) -> Result<Exit, Failure> {
     refuse_without_btf(&plan, matches!(plan.hook, HookArg::Classic))?;
+    refuse_host()?;
     let asked = look_up(&mut plan)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -54,6 +55,28 @@ pub(super) fn run(mut plan: Plan) -> Result<Exit, Failure> {
         tracing.follow(&mut stop).await?;
         tracing.end()
     })
+}
+
+/// Refuses a host or a user with whom nothing can be traced, before the kernel does so in its own
+/// words. What cannot be told is tried.
+fn refuse_host() -> Result<(), Failure> {
+    if let Ok(release) = preflight::kernel_release()
+        && release < preflight::OLDEST_KERNEL
+    {
+        return Err(Failure::NotAllowed(format!(
+            "cannot trace on Linux {release}: the BPF ring buffer came with Linux {}; boot a newer \
+             kernel",
+            preflight::OLDEST_KERNEL
+        )));
+    }
+    if preflight::is_root_like() == Some(false) {
+        return Err(Failure::NotAllowed(
+            "cannot trace as this user: attaching to the kernel takes root, or CAP_BPF and \
+             CAP_PERFMON; run `sudo tracer`, or `tracer doctor` to see what is missing"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses filters that the classic hook has no answer to, rather than showing nothing.
@@ -78,7 +101,7 @@ fn refuse_without_btf(plan: &Plan, classic: bool) -> Result<(), Failure> {
 fn look_up(plan: &mut Plan) -> Result<Option<Vec<Resolved>>, Failure> {
     if let Some(text) = &plan.cgroup {
         let found = cgroup::resolve(text)?;
-        plan.select_cgroup(found.id, found.level);
+        plan.select_cgroup(found);
     }
     if plan.netns.is_empty() {
         return Ok(None);
@@ -100,7 +123,7 @@ fn attach(plan: &Plan) -> Result<Live, Failure> {
             HookArg::Classic => HookChoice::Classic,
         },
         ring_bytes: plan.ring_bytes,
-        filter: plan.filter,
+        filter: plan.early.clone(),
         kernel_log: plan.verbose >= 2,
     };
     Live::attach(&options).map_err(|error| {

@@ -6,6 +6,8 @@ use super::failure::Failure;
 use super::writer::{terminal_width, use_color};
 use crate::cli::args::{DoctorArgs, StatesArgs};
 use crate::cli::exit::Exit;
+use crate::sink::doctor;
+use crate::source::preflight::Host;
 use crate::states::{self, Style};
 
 pub(super) fn states(args: &StatesArgs) -> Result<Exit, Failure> {
@@ -23,17 +25,27 @@ pub(super) fn states(args: &StatesArgs) -> Result<Exit, Failure> {
             states::page(state, &style)
         }
     };
-    print(&page)?;
+    print(page.as_bytes())?;
     Ok(Exit::Done)
 }
 
-pub(super) fn doctor(_args: &DoctorArgs) -> Result<Exit, Failure> {
-    Ok(Exit::Done)
+pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
+    let report = Host::this().report();
+    if args.json {
+        print(&doctor::json(&report, env!("CARGO_PKG_VERSION")))?;
+    } else {
+        let width = terminal_width().unwrap_or(80);
+        print(doctor::text(&report, width, use_color(args.color)).as_bytes())?;
+    }
+    Ok(match report.is_traceable() {
+        true => Exit::Done,
+        false => Exit::NotAllowed,
+    })
 }
 
-fn print(page: &str) -> Result<(), Failure> {
+fn print(page: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(page.as_bytes())
+    out.write_all(page)
         .and_then(|()| out.flush())
         .map_err(Failure::Write)
 }

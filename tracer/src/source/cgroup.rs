@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::model::Cgroup;
+
 /// Why a cgroup cannot be found.
 #[derive(Debug, Error)]
 pub enum CgroupError {
@@ -48,15 +50,6 @@ pub enum CgroupError {
         /// Where the hierarchy is mounted.
         root: PathBuf,
     },
-}
-
-/// A cgroup: its id, and how many levels it stands below the root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cgroup {
-    /// Id.
-    pub id: u64,
-    /// Level; the root's is 0.
-    pub level: u32,
 }
 
 /// Finds the cgroup that a person means: a path as `/proc/PID/cgroup` prints it or below the mount,

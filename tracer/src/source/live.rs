@@ -13,14 +13,16 @@ use aya::programs::{BtfTracePoint, ProgramError, ProgramFd, TracePoint};
 use aya::{Btf as KernelBtf, Ebpf, EbpfError, EbpfLoader};
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
-use tracer_ebpf::{ABSENT, Config, KernelFilter};
+use tracer_ebpf::{ABSENT, Config};
 
 use super::batch::Batch;
 use super::btf::Btf;
 use super::format::classic_offsets;
+use super::kernel_filter::kernel_filter;
 use super::kernel_log::KernelLog;
 use super::losses::Losses;
 use super::offsets;
+use crate::model::EarlyFilter;
 
 /// The object, as the build left it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-object"));
@@ -77,7 +79,7 @@ pub struct Options {
     /// Size of the ring buffer in bytes: a power of two, and whole pages.
     pub ring_bytes: u32,
     /// What the kernel side decides early.
-    pub filter: KernelFilter,
+    pub filter: EarlyFilter,
     /// Whether the kernel side's own diagnostics are wanted.
     pub kernel_log: bool,
 }
@@ -253,7 +255,7 @@ fn attach_btf(options: &Options) -> Result<Live, LiveError> {
             "use `--hook classic`",
         )
     })?;
-    if options.filter.cgroup != 0 && found.offsets.cgroup_ancestors == ABSENT {
+    if options.filter.cgroup.is_some() && found.offsets.cgroup_ancestors == ABSENT {
         return Err(refuse(
             "this kernel does not tell a cgroup's ancestors (struct cgroup.ancestors, Linux 6.1), \
              which --cgroup needs"
@@ -266,7 +268,7 @@ fn attach_btf(options: &Options) -> Result<Live, LiveError> {
 
     let config = Config {
         offsets: found.offsets,
-        filter: options.filter,
+        filter: kernel_filter(&options.filter),
         ..Config::EMPTY
     };
     let mut object = load(Hook::Btf, options, config)?;
@@ -313,7 +315,7 @@ fn attach_classic(options: &Options) -> Result<Live, LiveError> {
     })?;
     let config = Config {
         classic,
-        filter: options.filter,
+        filter: kernel_filter(&options.filter),
         ..Config::EMPTY
     };
     let mut object = load(Hook::Classic, options, config)?;
@@ -450,7 +452,7 @@ fn program_error(hook: Hook, error: ProgramError) -> LiveError {
 
 fn remedy(not_permitted: bool) -> &'static str {
     match not_permitted {
-        true => "run as root (sudo), or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN",
+        true => "run as root (`sudo tracer`), or with CAP_BPF and CAP_PERFMON",
         false => "run `tracer doctor` to see what this host allows",
     }
 }

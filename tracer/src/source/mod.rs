@@ -9,6 +9,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod counters;
 mod format;
+mod kernel_filter;
 mod kernel_log;
 pub mod live;
 mod losses;

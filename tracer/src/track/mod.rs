@@ -22,5 +22,5 @@ pub use ending::Ending;
 pub use output::{
     Change, Closer, ConnId, Opened, Origin, Output, Owner, Segment, Span, Timeline, Unknown,
 };
-pub use selection::{Listening, Prefix, Selection, Verdict};
+pub use selection::{Listening, Selection, Verdict};
 pub use tracker::{Limits, Tally, Tracker};

@@ -1,0 +1,90 @@
+//! Address ranges in CIDR notation.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// An address range in CIDR notation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    addr: IpAddr,
+    len: u8,
+}
+
+impl Prefix {
+    /// Makes a range of the addresses that share the first `len` bits with `addr`; `None` where an
+    /// address has fewer bits, or `addr` has ones behind them.
+    pub fn new(addr: IpAddr, len: u8) -> Option<Self> {
+        let (bits, width) = as_bits(addr);
+        let fits = len <= width && bits & !mask(len, width) == 0;
+        fits.then_some(Self { addr, len })
+    }
+
+    /// Returns the first address and the number of bits that count.
+    pub fn parts(&self) -> (IpAddr, u8) {
+        (self.addr, self.len)
+    }
+
+    /// Returns whether an address lies inside.
+    pub fn contains(&self, addr: IpAddr) -> bool {
+        let (mine, width) = as_bits(self.addr);
+        let (other, other_width) = as_bits(addr.to_canonical());
+        width == other_width && mine == other & mask(self.len, width)
+    }
+}
+
+/// Prints `10.0.0.0/8`, and a single address without a length.
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, width) = as_bits(self.addr);
+        match self.len == width {
+            true => write!(f, "{}", self.addr),
+            false => write!(f, "{}/{}", self.addr, self.len),
+        }
+    }
+}
+
+fn as_bits(addr: IpAddr) -> (u128, u8) {
+    match addr {
+        IpAddr::V4(addr) => (u128::from(addr.to_bits()), 32),
+        IpAddr::V6(addr) => (addr.to_bits(), 128),
+    }
+}
+
+fn mask(len: u8, width: u8) -> u128 {
+    let ones = u128::MAX.checked_shl(u32::from(width - len)).unwrap_or(0);
+    if width == 32 {
+        ones & u128::from(u32::MAX)
+    } else {
+        ones
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(text: &str, len: u8) -> Option<Prefix> {
+        Prefix::new(text.parse().expect("an address"), len)
+    }
+
+    #[test]
+    fn prefixes_hold_their_addresses_and_no_others() {
+        let v4 = prefix("10.1.0.0", 16).expect("a prefix");
+        assert!(v4.contains("10.1.255.255".parse().expect("an address")));
+        assert!(!v4.contains("10.2.0.0".parse().expect("an address")));
+        assert!(!v4.contains("::a01:0".parse().expect("an address")));
+        assert!(v4.contains("::ffff:10.1.2.3".parse().expect("an address")));
+        assert!(
+            prefix("0.0.0.0", 0)
+                .expect("all")
+                .contains("1.2.3.4".parse().expect("an address"))
+        );
+        assert!(
+            prefix("::", 0)
+                .expect("all")
+                .contains("2001:db8::1".parse().expect("an address"))
+        );
+        assert_eq!(prefix("10.1.0.1", 16), None, "bits behind the prefix");
+        assert_eq!(prefix("10.0.0.0", 33), None);
+    }
+}
