@@ -2,14 +2,13 @@
 //!
 //! # Kernel
 //!
-//! A classic tracepoint calls no program on a CPU where one is running already, whichever it is,
-//! nor while a system call there works on a map (`trace_call_bpf`, `bpf_prog_active`): a change in
-//! a softirq that comes just then is missed by every tracer. The agent says so, as it should, and
-//! there is nothing to judge it by. With many tracers on few CPUs that does happen.
+//! No tracepoint calls a program on a CPU where that program is running already
+//! (`__bpf_trace_run`); a classic one calls none where any is running, nor while a system call there
+//! works on a map (`trace_call_bpf`, `bpf_prog_active`). A softirq that comes in between is missed,
+//! with all the packets that it takes in. The agent says so, as it should, and there is nothing to
+//! judge it by. With many tracers on few CPUs that does happen.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
-use crate::tracer::Hook;
 
 /// How often a scenario is tried. Even three in a row without a conclusion have not been seen.
 const ATTEMPTS: usize = 5;
@@ -22,9 +21,9 @@ struct Inconclusive(String);
 /// # Panics
 ///
 /// Panics with what the scenario panics with, or when it comes to none.
-pub fn until_conclusive(hook: Hook, scenario: impl Fn(Hook)) {
+pub fn until_conclusive(scenario: impl Fn()) {
     for attempt in 1..=ATTEMPTS {
-        let Err(panic) = catch_unwind(AssertUnwindSafe(|| scenario(hook))) else {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(&scenario)) else {
             return;
         };
         match panic.downcast::<Inconclusive>() {

@@ -21,6 +21,17 @@ impl Cgroup {
         Some(Self(path))
     }
 
+    /// Makes a cgroup below this one. It has to be dropped before.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the kernel refuses.
+    pub fn inner(&self) -> Self {
+        let path = self.0.join("inner");
+        fs::create_dir(&path).expect("make a cgroup in a cgroup");
+        Self(path)
+    }
+
     /// Moves a process into it.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 //!
 //! Names and subnets are unique to the process and the test, so that tests can run side by side.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -72,6 +72,8 @@ impl Pair {
         });
         client.configure(server);
         server.configure(client);
+        client.reach(server);
+        server.reach(client);
         pair
     }
 
@@ -110,6 +112,24 @@ impl Host {
         // ...and frames wait for it a minute, not three seconds.
         self.netns
             .set_sysctl("net/ipv4/neigh/veth0/mcast_solicit", "60");
+    }
+
+    /// Waits until a datagram arrives. The kernel notices a moment later that both ends of a new
+    /// wire are up, and drops what is sent before: a SYN would be sent again only after a second.
+    fn reach(&self, peer: &Self) {
+        let bind = |host: &Self| {
+            let socket = host.netns.run(|| UdpSocket::bind(host.at(0)));
+            socket.expect("make a datagram socket")
+        };
+        let (from, to) = (bind(self), bind(peer));
+        to.set_nonblocking(true).expect("not wait for datagrams");
+        let target = to.local_addr().expect("ask for the address");
+        let arrived = ask_until(|| {
+            // A refusal by an interface that is not up yet is no worse than a loss.
+            let _ = from.send_to(b"there?", target);
+            to.recv(&mut [0; 8]).ok()
+        });
+        assert!(arrived.is_some(), "nothing arrives at {target}");
     }
 
     /// Returns an IPv4 address of the host with a port.

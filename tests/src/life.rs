@@ -12,11 +12,22 @@ pub struct Life<'t> {
     trace: &'t Trace,
     conn: u64,
     what: String,
+    lines: Vec<&'t (String, Line)>,
 }
 
 impl<'t> Life<'t> {
-    pub(crate) fn new(trace: &'t Trace, conn: u64, what: String) -> Self {
-        Self { trace, conn, what }
+    pub(crate) fn new(
+        trace: &'t Trace,
+        conn: u64,
+        what: String,
+        lines: Vec<&'t (String, Line)>,
+    ) -> Self {
+        Self {
+            trace,
+            conn,
+            what,
+            lines,
+        }
     }
 
     /// Returns the number of the connection in the trace.
@@ -25,15 +36,15 @@ impl<'t> Life<'t> {
     }
 
     /// Returns its changes, and first of all that it was found if it was.
-    pub fn changes(&self) -> impl Iterator<Item = &'t Change> + use<'t> {
-        let conn = self.conn;
-        self.trace
-            .changes()
-            .filter(move |change| change.conn == conn)
+    pub fn changes(&self) -> impl Iterator<Item = &'t Change> + use<'t, '_> {
+        self.lines.iter().filter_map(|(_, line)| match line {
+            Line::Change(change) => Some(change),
+            _ => None,
+        })
     }
 
     /// Returns its changes that were seen happen.
-    pub fn seen(&self) -> impl Iterator<Item = &'t Change> + use<'t> {
+    pub fn seen(&self) -> impl Iterator<Item = &'t Change> + use<'t, '_> {
         self.changes().filter(|change| change.source != "snapshot")
     }
 
@@ -43,10 +54,10 @@ impl<'t> Life<'t> {
     ///
     /// Panics where there is none, or more than one.
     pub fn timeline(&self) -> &'t Timeline {
-        let mut all = self
-            .trace
-            .timelines()
-            .filter(|timeline| timeline.conn == self.conn);
+        let mut all = self.lines.iter().filter_map(|(_, line)| match line {
+            Line::Timeline(timeline) => Some(timeline),
+            _ => None,
+        });
         let timeline = all.next();
         assert!(
             timeline.is_some() && all.next().is_none(),
@@ -236,16 +247,8 @@ impl<'t> Life<'t> {
     /// Returns every line about the connection, and then the whole trace.
     pub fn told(&self) -> String {
         let mut text = format!("--- {}, conn {}\n", self.what, self.conn);
-        for (raw, line) in &self.trace.lines {
-            let ours = match line {
-                Line::Change(change) => change.conn == self.conn,
-                Line::Timeline(timeline) => timeline.conn == self.conn,
-                Line::Loss(_) => true,
-                Line::Session(_) | Line::Summary(_) => false,
-            };
-            if ours {
-                writeln!(text, "{raw}").expect("write to a string");
-            }
+        for (raw, _) in &self.lines {
+            writeln!(text, "{raw}").expect("write to a string");
         }
         write!(text, "{}", self.trace).expect("write to a string");
         text

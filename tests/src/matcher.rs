@@ -5,7 +5,7 @@
 //! test claims each connection that it caused, in the order in which they began, and then demands
 //! that nothing is left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::life::Life;
@@ -18,7 +18,11 @@ use crate::traffic::Ends;
 #[derive(Debug)]
 pub struct Story<'t> {
     trace: &'t Trace,
-    claimed: BTreeSet<u64>,
+    /// The lines of each connection that nobody has claimed.
+    unclaimed: BTreeMap<u64, Vec<&'t (String, Line)>>,
+    /// Connections by the ends that any of their lines shows.
+    by_ends: BTreeMap<(Endpoint, Endpoint), BTreeSet<u64>>,
+    claimed: usize,
     changes: usize,
 }
 
@@ -26,11 +30,23 @@ impl<'t> Story<'t> {
     /// Begins to compare a trace that has to be whole.
     pub fn of(trace: &'t Trace) -> Self {
         trace.demand_whole();
-        Self {
+        let mut story = Self {
             trace,
-            claimed: BTreeSet::new(),
+            unclaimed: BTreeMap::new(),
+            by_ends: BTreeMap::new(),
+            claimed: 0,
             changes: 0,
+        };
+        for line in &trace.lines {
+            let (conn, ends) = match &line.1 {
+                Line::Change(change) => (change.conn, (change.local, change.remote)),
+                Line::Timeline(timeline) => (timeline.conn, (timeline.local, timeline.remote)),
+                Line::Session(_) | Line::Loss(_) | Line::Summary(_) => continue,
+            };
+            story.unclaimed.entry(conn).or_default().push(line);
+            story.by_ends.entry(ends).or_default().insert(conn);
         }
+        story
     }
 
     /// Claims the client's end of a connection, the first one that is not claimed yet.
@@ -45,43 +61,41 @@ impl<'t> Story<'t> {
 
     /// Claims a connection by its ends, the first one that is not claimed yet.
     pub fn conn(&mut self, local: SocketAddr, remote: SocketAddr) -> Life<'t> {
-        self.claim(&format!("{local} -> {remote}"), |at_local, at_remote| {
-            at_local.known() == Some(local) && at_remote.known() == Some(remote)
-        })
+        let ends = (Endpoint::from(local), Endpoint::from(remote));
+        let conns = self.by_ends.get(&ends).cloned().unwrap_or_default();
+        self.claim(format!("{local} -> {remote}"), conns)
     }
 
     /// Claims a listener by its address, the first one that is not claimed yet.
     pub fn listener(&mut self, local: SocketAddr) -> Life<'t> {
-        self.claim(&format!("{local} listening"), |at_local, at_remote| {
+        self.conn_by(&format!("{local} listening"), |at_local, at_remote| {
             at_local.known() == Some(local) && at_remote.port.is_none_or(|port| port == 0)
         })
     }
 
-    /// Claims a connection that was given no port: one end of it is unknown for good.
+    /// Claims the first connection that is not claimed yet and whose ends are as wanted.
     pub fn conn_by(
         &mut self,
         what: &str,
         is_it: impl Fn(&Endpoint, &Endpoint) -> bool,
     ) -> Life<'t> {
-        self.claim(what, is_it)
+        let fitting = self
+            .by_ends
+            .iter()
+            .filter(|((local, remote), _)| is_it(local, remote));
+        let conns = fitting.flat_map(|(_, conns)| conns).copied().collect();
+        self.claim(what.to_owned(), conns)
     }
 
-    fn claim(&mut self, what: &str, is_it: impl Fn(&Endpoint, &Endpoint) -> bool) -> Life<'t> {
+    fn claim(&mut self, what: String, conns: BTreeSet<u64>) -> Life<'t> {
         let trace = self.trace;
-        let ends = trace.lines.iter().filter_map(|(_, line)| match line {
-            Line::Change(change) => Some((change.conn, &change.local, &change.remote)),
-            Line::Timeline(timeline) => Some((timeline.conn, &timeline.local, &timeline.remote)),
-            Line::Session(_) | Line::Loss(_) | Line::Summary(_) => None,
-        });
-        let found = ends
-            .filter(|(conn, local, remote)| !self.claimed.contains(conn) && is_it(local, remote))
-            .map(|(conn, ..)| conn)
-            .min();
-        let conn = found.unwrap_or_else(|| {
+        let mut conns = conns.into_iter();
+        let found = conns.find_map(|conn| Some((conn, self.unclaimed.remove(&conn)?)));
+        let (conn, lines) = found.unwrap_or_else(|| {
             panic!("{what}: not in the trace, or only as often as it was claimed\n{trace}")
         });
-        self.claimed.insert(conn);
-        let life = Life::new(trace, conn, what.to_owned());
+        let life = Life::new(trace, conn, what, lines);
+        self.claimed += 1;
         self.changes += life.seen().count();
         life
     }
@@ -96,16 +110,8 @@ impl<'t> Story<'t> {
     /// Demands that every line was claimed, and that the summary counts the same.
     pub fn no_other_lines(&self) {
         let trace = self.trace;
-        let left: Vec<&str> = trace
-            .lines
-            .iter()
-            .filter(|(_, line)| match line {
-                Line::Change(change) => !self.claimed.contains(&change.conn),
-                Line::Timeline(timeline) => !self.claimed.contains(&timeline.conn),
-                Line::Loss(_) | Line::Session(_) | Line::Summary(_) => false,
-            })
-            .map(|(text, _)| text.as_str())
-            .collect();
+        let left = self.unclaimed.values().flatten();
+        let left: Vec<&str> = left.map(|(text, _)| text.as_str()).collect();
         assert!(
             left.is_empty(),
             "nobody caused these:\n{}\n{trace}",
@@ -114,7 +120,7 @@ impl<'t> Story<'t> {
         let summary = trace.summary();
         assert_eq!(
             (summary.changes, summary.connections),
-            (self.changes as u64, self.claimed.len() as u64),
+            (self.changes as u64, self.claimed as u64),
             "changes and connections in the summary\n{trace}"
         );
     }

@@ -72,6 +72,15 @@ pub struct Endpoint {
     pub port: Option<u16>,
 }
 
+impl From<SocketAddr> for Endpoint {
+    fn from(addr: SocketAddr) -> Self {
+        Self {
+            addr: Some(addr.ip()),
+            port: Some(addr.port()),
+        }
+    }
+}
+
 impl Endpoint {
     /// Returns the address with its port, where both are known.
     pub fn known(&self) -> Option<SocketAddr> {
@@ -189,6 +198,8 @@ pub struct Loss {
     pub since_mono_ns: u64,
     /// None after.
     pub until_mono_ns: u64,
+    /// Why: the agent's ring buffer was full, or the kernel left the hook out.
+    pub cause: String,
 }
 
 /// What the trace adds up to.

@@ -273,7 +273,7 @@ impl Tracer {
         };
         assert!(
             trace.code.is_some(),
-            "the agent did not end by itself\n{trace}"
+            "the agent was killed by a signal\n{trace}"
         );
         trace.session();
         trace.summary();
@@ -285,6 +285,7 @@ impl Tracer {
     fn end(&mut self) -> (Option<i32>, String) {
         let status = ask_until(|| self.child.try_wait().expect("ask for the agent's end"));
         if status.is_none() {
+            eprintln!("the agent goes on for ever and has to be killed");
             self.child.kill().expect("kill the agent");
             self.child.wait().expect("wait for the agent's end");
         }

@@ -116,7 +116,7 @@ fn states_are_found_by_any_name() {
         ["TIME_WAIT", "TIME-WAIT", "time-wait"],
         ["SYN_RECV", "SYN-RECV", "SYN-RECEIVED"],
         ["CLOSE", "UNCONN", "closed"],
-        ["ESTABLISHED", "ESTAB", "tcp_established"],
+        ["ESTABLISHED", "ESTAB", "TCP_ESTABLISHED"],
     ] {
         let pages: Vec<String> = names
             .iter()

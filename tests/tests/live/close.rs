@@ -85,6 +85,8 @@ fn simultaneous_close(hook: Hook) {
     pair.server.hold_frames();
     connection.client.close();
     connection.server.close();
+    ends.wait_client(&pair.client, "FIN_WAIT1");
+    ends.wait_server(&pair.server, "FIN_WAIT1");
     pair.client.release_frames();
     pair.server.release_frames();
 

@@ -14,6 +14,7 @@ use tests::traffic::Connection;
 
 btf_only!(
     sigterm_ends_with_the_summary,
+    a_signal_is_heeded_from_the_first_line_on,
     duration_ends_with_the_summary,
     a_closed_pipe_ends_quietly,
     a_change_comes_without_another,
@@ -35,6 +36,18 @@ fn sigterm_ends_with_the_summary() {
         .server(connection.ends)
         .states("LISTEN SYN_RECV ESTABLISHED");
     story.nothing_else(Hook::Btf);
+}
+
+/// Whoever has read the session line may stop the agent at once.
+fn a_signal_is_heeded_from_the_first_line_on() {
+    let pair = Pair::new();
+    let _older = Connection::open(&pair, &pair.server.listen(8000, 4));
+    for signal in [Signal::INT, Signal::TERM, Signal::INT, Signal::TERM] {
+        let tracer = Tracer::watch(Hook::Btf, &pair, &[]);
+        tracer.signal(signal);
+        let trace = tracer.finish();
+        assert_eq!(trace.code, Some(0), "{trace}");
+    }
 }
 
 fn duration_ends_with_the_summary() {

@@ -12,8 +12,7 @@ macro_rules! both_hooks {
                 #[test]
                 fn $scenario() {
                     tests::require_live!(tests::tracer::Hook::Btf);
-                    let hook = tests::tracer::Hook::Btf;
-                    tests::attempt::until_conclusive(hook, super::$scenario);
+                    tests::attempt::until_conclusive(|| super::$scenario(tests::tracer::Hook::Btf));
                 }
             )+
         }
@@ -22,8 +21,7 @@ macro_rules! both_hooks {
                 #[test]
                 fn $scenario() {
                     tests::require_live!(tests::tracer::Hook::Classic);
-                    let hook = tests::tracer::Hook::Classic;
-                    tests::attempt::until_conclusive(hook, super::$scenario);
+                    tests::attempt::until_conclusive(|| super::$scenario(tests::tracer::Hook::Classic));
                 }
             )+
         }
@@ -38,7 +36,7 @@ macro_rules! btf_only {
                 #[test]
                 fn $scenario() {
                     tests::require_live!(tests::tracer::Hook::Btf);
-                    super::$scenario();
+                    tests::attempt::until_conclusive(super::$scenario);
                 }
             )+
         }
@@ -51,6 +49,7 @@ mod close;
 mod ending;
 mod family;
 mod filters;
+mod filters_by_owner;
 mod identity;
 mod listener;
 mod loss;
@@ -59,6 +58,7 @@ mod owner;
 mod raw;
 mod refusal;
 mod reset;
+mod two_processes;
 
 /// Name of [`second_process`], by which it is started.
 const SECOND_PROCESS: &str = "second_process";
