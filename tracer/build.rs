@@ -153,8 +153,9 @@ fn build_object(workspace: &Path, toolchain: &str) -> Result<()> {
     };
     aya_build::build_ebpf([package], Toolchain::Custom(toolchain)).map_err(|error| {
         anyhow!(
-            "the eBPF object was not built with the toolchain `{toolchain}`: {error:#}; if the \
-             warnings above name no mistake in tracer-ebpf, {REMEDY}"
+            "the eBPF object was not built with the toolchain `{toolchain}`: {error:#}\nif nothing \
+             above names a mistake in tracer-ebpf, the toolchain or the bpf-linker does not fit: \
+             update or remove it, and {REMEDY}"
         )
     })
 }
