@@ -6,13 +6,14 @@
 //! * `wall` is RFC 3339 with nanoseconds in UTC; `mono_ns` is the boot-time clock, nanoseconds.
 //! * `conn` numbers a connection within the session.
 //! * States are named as `--names` says.
+//! * A name from outside is what it is, with JSON's own escapes; bytes that are no UTF-8 become U+FFFD.
 //!
 //! # A whole session
 //!
-//! One connect that was refused; this is what a test of this file writes and reads back.
+//! What a test writes and compares: a refused connect, a connection older than the trace, a loss.
 //!
 //! ```json
-#![doc = include_str!("json_example.jsonl")]
+#![doc = include_str!("golden/session.jsonl")]
 //! ```
 
 use std::net::IpAddr;
@@ -22,6 +23,7 @@ use serde::ser::SerializeMap;
 
 use super::Session;
 use super::clock::rfc3339;
+use crate::model::event::Comm;
 use crate::model::{Endpoint, Family, Loss, LossCause, MonoNs, Naming, TcpState, WallClock};
 use crate::stats::{Comparison, Summary};
 use crate::track::{Change, Closer, Opened, Origin, Owner, Segment, Span, Timeline, Unknown};
@@ -86,7 +88,7 @@ impl Json {
                     task_on_cpu = Some(TaskValue {
                         pid: task.pid,
                         tid: task.tid,
-                        comm: task.comm.to_string(),
+                        comm: name(task.comm),
                         holds_socket: task_holds_socket,
                     });
                 }
@@ -251,10 +253,15 @@ fn owner(owner: &Owner) -> Option<OwnerValue> {
     let (pid, comm) = owner.process.unzip();
     (!owner.is_unknown()).then(|| OwnerValue {
         pid,
-        comm: comm.map(|comm| comm.to_string()),
+        comm: comm.map(name),
         uid: owner.uid,
         cgroup: owner.cgroup,
     })
+}
+
+/// A task's name as text. JSON escapes control characters itself.
+fn name(comm: Comm) -> String {
+    String::from_utf8_lossy(comm.bytes()).into_owned()
 }
 
 fn comparison(one: &Comparison) -> ComparisonValue {

@@ -10,4 +10,7 @@ pub mod json;
 pub mod session;
 pub mod text;
 
+#[cfg(test)]
+mod golden;
+
 pub use session::Session;

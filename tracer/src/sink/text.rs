@@ -115,14 +115,26 @@ impl Text {
             (Some(FinWait2 | Closing), Close) if !self.raw => "or in a timewait socket",
             _ => "",
         };
-        let line = format!(
-            "{}  {}  {}  {}  {lasted:>9}  {note}",
+        let head = format!(
+            "{}  {}  {}",
             palette.dim(&time_of_day(&self.wall, change.at, &self.zone)),
             pad(process, 20),
             pad(ends, 43),
-            palette.state(change.to, &pad(states, 26)),
         );
-        format!("{}\n", line.trim_end())
+        if lasted.is_empty() && note.is_empty() {
+            return format!(
+                "{head}  {}
+",
+                palette.state(change.to, &states)
+            );
+        }
+        let states = palette.state(change.to, &pad(states, 26));
+        let tail = format!("{lasted:>9}  {note}");
+        format!(
+            "{head}  {states}  {}
+",
+            tail.trim_end()
+        )
     }
 
     /// The life of a connection.

@@ -1,0 +1,261 @@
+//! What the sinks write of one small session, held against files.
+//!
+//! The session has what is hard to write right: a port that is known late, a refusal, a loss, a
+//! connection that is older than the trace, names with control characters, both families.
+
+use jiff::tz::TimeZone;
+
+use super::{Session, csv::Csv, json::Json, text::Text};
+use crate::model::event::Comm;
+use crate::model::{
+    CloseError, Event, Existing, Family, Loss, LossCause, MonoNs, Naming, StateChange, TcpState,
+    TcpState::*, WallClock,
+};
+use crate::stats::{Comparison, Summary, SummaryBuilder};
+use crate::track::test_events::change;
+use crate::track::{Limits, Output, Selection, Tracker};
+
+const START: u64 = 1_000_000_000;
+const END: MonoNs = MonoNs(START + 5_000_000_000);
+
+fn wall() -> WallClock {
+    WallClock::new(MonoNs(START), 1_767_323_045_000_000_000)
+}
+
+fn session() -> Session {
+    Session {
+        tracer: "0.1.0",
+        kernel: "6.12.117".to_owned(),
+        machine: "x86_64".to_owned(),
+        boot_id: Some("5a8b0d2e-7a3f-4a67-9f0e-0d9e0c9a4c11".to_owned()),
+        hostname: "web1".to_owned(),
+        hook: "tp_btf",
+        time_wait: "off",
+        filters: vec!["--port 80,443".to_owned()],
+        start: MonoNs(START),
+        wall: wall(),
+        missing: vec!["the cgroup".to_owned()],
+        notes: Vec::new(),
+        ring_bytes: 8 << 20,
+        existing: 3,
+    }
+}
+
+fn at(socket: u64, us: u64, from: TcpState, to: TcpState) -> StateChange {
+    StateChange {
+        uid: Some(1000),
+        ..change(socket, START + us * 1_000, from, to)
+    }
+}
+
+fn by(pid: u32, name: &[u8], mut change: StateChange) -> StateChange {
+    let mut comm = [0; 16];
+    comm[..name.len()].copy_from_slice(name);
+    change.task.pid = pid;
+    change.task.tid = pid;
+    change.task.comm = Comm(comm);
+    change.task_holds_socket = Some(true);
+    change
+}
+
+fn events() -> Vec<Event> {
+    let mut begun = by(8518, b"curl", at(1, 100, Close, SynSent));
+    begun.bound_port = Some(0);
+    begun.shown.local_port = 0;
+    let mut refused = at(1, 180, SynSent, Close);
+    refused.error = Some(CloseError(111));
+
+    let ipv6 = |mut change: StateChange| {
+        change.socket_family = Family::Ipv6;
+        change.shown.local_addr = "2001:db8::1".parse().expect("an address");
+        change.shown.remote_addr = "2001:db8::2".parse().expect("an address");
+        change
+    };
+    let older = ipv6(at(2, 2_000, Established, CloseWait));
+    let existing = Existing {
+        at: MonoNs(START + 10),
+        cookie: 2,
+        state: Established,
+        full_socket: true,
+        tuple: older.tuple(),
+        netns: 1,
+        uid: Some(33),
+    };
+    let loss = Loss {
+        cause: LossCause::RingFull { cpu: 1 },
+        lost: 1234,
+        since: MonoNs(START + 3_000_000),
+        until: MonoNs(START + 3_500_000),
+    };
+    let changes = |changes: [StateChange; 5]| changes.map(Event::StateChange);
+    let closed = changes([
+        at(3, 2_500, Listen, SynRecv),
+        at(3, 2_540, SynRecv, Established),
+        by(77, b"a\x1b[2Jb", at(3, 4_000, Established, FinWait1)),
+        at(3, 4_040, FinWait1, FinWait2),
+        at(3, 1_504_040, FinWait2, Close),
+    ]);
+    let [opened, established, rest @ ..] = closed;
+    [
+        Event::Existing(existing),
+        Event::ExistingComplete,
+        Event::StateChange(begun),
+        Event::StateChange(refused),
+        Event::StateChange(older),
+        opened,
+        established,
+        Event::Loss(loss),
+    ]
+    .into_iter()
+    .chain(rest)
+    .collect()
+}
+
+fn outputs() -> Vec<Output> {
+    let mut tracker = Tracker::new(Selection::default(), Limits::default());
+    for event in events() {
+        tracker.handle(&event);
+    }
+    tracker.finish(END);
+    std::iter::from_fn(|| tracker.poll()).collect()
+}
+
+fn summary(outputs: &[Output]) -> Summary {
+    let mut builder = SummaryBuilder::default();
+    for output in outputs {
+        builder.add(output);
+    }
+    let compared = |counter, kernel, traced, agree| Comparison {
+        counter,
+        kernel,
+        traced,
+        agree,
+        uncertain: 0,
+    };
+    let kernel = vec![
+        compared("ActiveOpens", Some(1), 1, Some(true)),
+        compared("PassiveOpens", Some(3), 1, Some(false)),
+        compared("CurrEstab", None, 0, None),
+    ];
+    builder.finish(5_000_000_000, 0, Ok(kernel))
+}
+
+/// Compares with a golden file; `TRACER_BLESS=1` writes it instead, for a person to review.
+fn compare(file: &str, written: &str, golden: &str) {
+    if std::env::var_os("TRACER_BLESS").is_some() {
+        let path = format!("{}/src/sink/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(&path, written).expect("the golden file can be written");
+        return;
+    }
+    for (number, (found, expected)) in written.lines().zip(golden.lines()).enumerate() {
+        assert_eq!(found, expected, "line {} of {file}", number + 1);
+    }
+    assert_eq!(
+        written.lines().count(),
+        golden.lines().count(),
+        "lines of {file}"
+    );
+}
+
+fn text(naming: Naming, color: bool, width: Option<usize>) -> String {
+    let text = Text {
+        names: naming,
+        raw: false,
+        wall: wall(),
+        zone: TimeZone::UTC,
+        color,
+        width,
+    };
+    let outputs = outputs();
+    let mut written = text.session(&session());
+    for output in &outputs {
+        written += &match output {
+            Output::Change(change) => text.change(change),
+            Output::Timeline(timeline) => text.timeline(timeline),
+            Output::Loss(loss) => text.loss(loss),
+        };
+    }
+    written + &text.summary(&summary(&outputs))
+}
+
+#[test]
+fn json() {
+    let json = Json {
+        names: Naming::Netstat,
+        raw: false,
+        wall: wall(),
+    };
+    let outputs = outputs();
+    let mut written = json.session(&session());
+    for output in &outputs {
+        written.extend(match output {
+            Output::Change(change) => json.change(change),
+            Output::Timeline(timeline) => json.timeline(timeline),
+            Output::Loss(loss) => json.loss(loss),
+        });
+    }
+    written.extend(json.summary(&summary(&outputs), END));
+    let written = String::from_utf8(written).expect("JSON is UTF-8");
+    compare(
+        "golden/session.jsonl",
+        &written,
+        include_str!("golden/session.jsonl"),
+    );
+}
+
+#[test]
+fn csv() {
+    let csv = Csv {
+        names: Naming::Netstat,
+        raw: false,
+        wall: wall(),
+    };
+    let mut written = csv.heading();
+    for output in outputs() {
+        written.extend(match output {
+            Output::Change(change) => csv.change(&change),
+            Output::Timeline(timeline) => csv.timeline(&timeline),
+            Output::Loss(loss) => csv.loss(&loss),
+        });
+    }
+    let written = String::from_utf8(written).expect("names are escaped");
+    compare(
+        "golden/session.csv",
+        &written,
+        include_str!("golden/session.csv"),
+    );
+}
+
+#[test]
+fn text_in_a_pipe() {
+    let written = text(Naming::Netstat, false, None);
+    assert!(
+        !written.contains('\x1b'),
+        "a pipe gets plain text, whatever a name holds"
+    );
+    compare(
+        "golden/session.txt",
+        &written,
+        include_str!("golden/session.txt"),
+    );
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let plain = text(Naming::Rfc, false, None);
+    let mut coloured = text(Naming::Rfc, true, None);
+    while let Some(start) = coloured.find("\x1b[") {
+        let end = coloured[start..].find('m').expect("a style ends in m") + start;
+        coloured.replace_range(start..=end, "");
+    }
+    assert_eq!(coloured, plain);
+}
+
+#[test]
+fn bars_fit_a_narrow_terminal() {
+    for line in text(Naming::Netstat, false, Some(60)).lines() {
+        if line.starts_with('│') {
+            assert!(line.chars().count() <= 60, "{line}");
+        }
+    }
+}
