@@ -23,7 +23,8 @@ fn seen_and_lost_are_all_that_was_caused() {
     let mut tracer = Tracer::watch(Hook::Btf, &pair, &["--ring-size", "4096"]);
 
     let across = Connection::open(&pair, &listener);
-    tracer.wait_changes(OPENED as usize);
+    let left_open = Connection::open(&pair, &listener);
+    tracer.wait_changes(2 * OPENED as usize);
     tracer.freeze();
     let within: Vec<Ends> = (0..WHILE_FROZEN)
         .map(|_| {
@@ -47,7 +48,9 @@ fn seen_and_lost_are_all_that_was_caused() {
     });
     pair.server
         .wait_sockets("the end of every connection", |sockets| {
-            sockets.iter().all(|socket| socket.state == "LISTEN")
+            sockets
+                .iter()
+                .all(|socket| socket.state == "LISTEN" || socket.remote == left_open.ends.client)
         });
     let trace = tracer.stop();
 
@@ -58,7 +61,7 @@ fn seen_and_lost_are_all_that_was_caused() {
         told,
         "a loss is told when it is known, not only at the end\n{trace}"
     );
-    let caused = CLOSED + (WHILE_FROZEN + 2) * (OPENED + CLOSED);
+    let caused = CLOSED + OPENED + (WHILE_FROZEN + 2) * (OPENED + CLOSED);
     let lost: u64 = trace.losses().map(|loss| loss.lost).sum();
     let seen = trace.seen().count() as u64;
     assert!(
@@ -71,8 +74,10 @@ fn seen_and_lost_are_all_that_was_caused() {
     assert_eq!(trace.code, Some(1), "changes were lost\n{trace}");
 
     no_false_duration(&trace);
-    for ends in [ends.0, ends.1] {
-        for life in both(&trace, ends) {
+    for ends in [ends.0, ends.1, left_open.ends] {
+        let lives: Vec<_> = both(&trace, ends).collect();
+        assert_eq!(lives.len(), 2, "both ends of {ends:?}\n{trace}");
+        for life in lives {
             let doubt = life.segments.iter().any(|one| !one.known);
             assert!(doubt, "the loss may have touched it: {life:?}\n{trace}");
         }

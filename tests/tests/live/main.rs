@@ -53,6 +53,7 @@ mod filters_by_owner;
 mod identity;
 mod listener;
 mod loss;
+mod naming;
 mod open;
 mod owner;
 mod raw;
