@@ -151,24 +151,20 @@ fn optional(offset: u32, flag: u32, flags: &mut u32, write: impl FnOnce(Option<u
 
 /// The socket's cookie, made now if it has none.
 ///
-/// Before Linux 6.15 the cookie of a listener's child is overwritten after this hook
-/// (`inet_csk_clone_lock`), so one made here would be a lie; such a child shows no remote port.
+/// Before Linux 6.15 a listener's child shows no remote port here, still has the listener's cookie,
+/// and is given its own afterwards (`inet_csk_clone_lock`): neither that cookie nor one made here
+/// would be its own.
 #[inline(always)]
 unsafe fn cookie(socket: Typed, unnamed_child: bool, flags: &mut u32) -> u64 {
-    unsafe {
-        let Some(at) = present(configured!(offsets.cookie)) else {
-            return 0;
-        };
-        let cookie = if unnamed_child {
-            read(socket, at)
-        } else {
-            bpf_get_socket_cookie(socket.cast_mut().cast())
-        };
-        if cookie != 0 {
-            *flags |= known::COOKIE;
-        }
-        cookie
+    if unnamed_child || present(configured!(offsets.cookie)).is_none() {
+        return 0;
     }
+    // SAFETY: the verifier knows that the socket is one.
+    let cookie = unsafe { bpf_get_socket_cookie(socket.cast_mut().cast()) };
+    if cookie != 0 {
+        *flags |= known::COOKIE;
+    }
+    cookie
 }
 
 #[inline(always)]
