@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask run`, `test`, `setup`, `build`, `tidy`.
+//! The project's own commands: `cargo xtask run`, `test`, `setup`, `build`, `tidy`, `bench`.
 //!
 //! **Owns:** the verbs and their exit codes, a file each.
 //! **Never:** depends on the agent or the object, so that it compiles before anything is set up.
 
+mod bench;
 mod build;
 mod cmd;
 mod compiler;
@@ -51,6 +52,11 @@ enum Verb {
     },
     /// Checks the layers of the agent, and how files look
     Tidy,
+    /// Measures what tracing costs on this machine, beside its peers
+    Bench(bench::Args),
+    /// Opens connections as it is told; `bench` starts it
+    #[command(hide = true)]
+    BenchLoad(bench::GeneratorArgs),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +68,8 @@ fn main() -> ExitCode {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
+        Verb::Bench(args) => bench::run(args),
+        Verb::BenchLoad(args) => bench::serve(&args),
         Verb::Tidy => Place::find().and_then(|place| tidy::check(&place.workspace)),
     };
     exit_code(done)

@@ -1,0 +1,84 @@
+//! What a contender says that it lost.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
+use std::path::Path;
+
+use super::contender::Output;
+
+/// Sums up what it says in its two outputs.
+pub(super) fn told(output: Output, out: &Path, err: &Path) -> io::Result<u64> {
+    let shown = match output {
+        Output::Events => 0,
+        Output::EventsInFile => sum(out, lost_events)?,
+        Output::Text => sum(out, lost_in_text)?,
+        Output::Json => sum(out, lost_in_json)?,
+        Output::Csv => sum(out, lost_in_csv)?,
+    };
+    Ok(shown + sum(err, lost_events)?)
+}
+
+/// Sums up what the lines of a file tell.
+fn sum(file: &Path, told: impl Fn(&str) -> Option<u64>) -> io::Result<u64> {
+    let mut total = 0;
+    for line in BufReader::new(File::open(file)?).lines() {
+        total += told(&line?).unwrap_or(0);
+    }
+    Ok(total)
+}
+
+/// `lost 12 events on CPU #0`, as libbpf's tools and bpftrace put it.
+fn lost_events(line: &str) -> Option<u64> {
+    let line = line.to_ascii_lowercase();
+    let (_, rest) = line.split_once("lost ")?;
+    let (number, rest) = rest.split_once(' ')?;
+    rest.starts_with("event").then(|| number.parse().ok())?
+}
+
+/// `120,000 changes · 40,000 connections · 12 lost · 1.5 s`.
+fn lost_in_text(line: &str) -> Option<u64> {
+    let mut parts = line.split(" · ");
+    parts.next()?.split_once(" change")?;
+    let lost = parts.find_map(|part| part.strip_suffix(" lost"))?;
+    lost.replace(',', "").parse().ok()
+}
+
+/// The field `lost` of the summary.
+fn lost_in_json(line: &str) -> Option<u64> {
+    if !line.starts_with("{\"type\":\"summary\"") {
+        return None;
+    }
+    let summary: serde_json::Value = serde_json::from_str(line).ok()?;
+    summary["lost"].as_u64()
+}
+
+/// The last column of the rows of the type `loss`.
+fn lost_in_csv(line: &str) -> Option<u64> {
+    line.strip_prefix("loss,")?.rsplit(',').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_tell_a_loss_is_read() {
+        assert_eq!(lost_events("lost 12 events on CPU #0!"), Some(12));
+        assert_eq!(lost_events("Lost 7 events"), Some(7));
+        assert_eq!(lost_events("1 curl lost track of 9 events"), None);
+        let text = "120,003 changes · 40,001 connections · 1,012 lost · 1.5 s";
+        assert_eq!(lost_in_text(text), Some(1012));
+        assert_eq!(
+            lost_in_text("1 change · 1 connection · 0 lost · 1.5 s"),
+            Some(0)
+        );
+        assert_eq!(lost_in_text("!! 12 changes lost between 1 and 2"), None);
+        assert_eq!(
+            lost_in_json(r#"{"type":"summary","changes":3,"lost":2}"#),
+            Some(2)
+        );
+        assert_eq!(lost_in_json(r#"{"type":"loss","lost":2}"#), None);
+        assert_eq!(lost_in_csv("loss,2026-01-01T00:00:00Z,5,,,12"), Some(12));
+        assert_eq!(lost_in_csv("change,2026-01-01T00:00:00Z,5,,,"), None);
+    }
+}
