@@ -33,7 +33,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Trace this host until Ctrl-C.
-    Live(LiveArgs),
+    Live(Box<LiveArgs>),
     /// Explain the TCP states, or one of them.
     States(StatesArgs),
     /// Tell what this host allows, and what will be missing.

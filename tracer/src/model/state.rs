@@ -131,7 +131,8 @@ impl TcpState {
     /// Finds a state by any of its names, whatever the case, `-` and `_` alike.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |name: &str| name.replace(['-', '_'], "").to_ascii_uppercase();
-        let wanted = plain(text.strip_prefix("TCP_").unwrap_or(text));
+        let wanted = plain(text);
+        let wanted = wanted.strip_prefix("TCP").unwrap_or(&wanted);
         Self::ALL.into_iter().find(|state| {
             [Naming::Netstat, Naming::Ss, Naming::Rfc]
                 .into_iter()
@@ -188,6 +189,7 @@ mod tests {
         }
         assert_eq!(TcpState::parse("time-wait"), Some(TimeWait));
         assert_eq!(TcpState::parse("TCP_FIN_WAIT2"), Some(FinWait2));
+        assert_eq!(TcpState::parse("tcp_established"), Some(Established));
         assert_eq!(TcpState::parse("OPEN"), None);
         assert_eq!(TcpState::parse(""), None);
     }

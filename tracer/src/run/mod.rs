@@ -20,8 +20,8 @@ use crate::cli::plan::Plan;
 /// Runs what was typed. Clap ends the process by itself on wrong usage, with exit code 2.
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    let result = match args.verb.unwrap_or(Verb::Live(args.live)) {
-        Verb::Live(args) => live::run(Plan::new(args)),
+    let result = match args.verb.unwrap_or(Verb::Live(Box::new(args.live))) {
+        Verb::Live(args) => live::run(Plan::new(*args)),
         Verb::States(args) => pages::states(&args),
         Verb::Doctor(args) => pages::doctor(&args),
     };

@@ -275,13 +275,13 @@ fn attach_btf(options: &Options) -> Result<Live, LiveError> {
     let program: &mut BtfTracePoint = program(&mut object, Hook::Btf, "state_change_typed")?;
     program
         .load("inet_sock_set_state", &kernel_types)
-        .map_err(|error| program_error(Hook::Btf, error))?;
+        .map_err(|error| program_error(Hook::Btf, &error))?;
     program
         .attach()
-        .map_err(|error| program_error(Hook::Btf, error))?;
+        .map_err(|error| program_error(Hook::Btf, &error))?;
     let fd = program
         .fd()
-        .map_err(|error| program_error(Hook::Btf, error))?
+        .map_err(|error| program_error(Hook::Btf, &error))?
         .try_clone();
     let missing = found.missing.into_iter().map(str::to_owned).collect();
     finish(object, fd, Hook::Btf, missing)
@@ -322,13 +322,13 @@ fn attach_classic(options: &Options) -> Result<Live, LiveError> {
     let program: &mut TracePoint = program(&mut object, Hook::Classic, "state_change_classic")?;
     program
         .load()
-        .map_err(|error| program_error(Hook::Classic, error))?;
+        .map_err(|error| program_error(Hook::Classic, &error))?;
     program
         .attach("sock", "inet_sock_set_state")
-        .map_err(|error| program_error(Hook::Classic, error))?;
+        .map_err(|error| program_error(Hook::Classic, &error))?;
     let fd = program
         .fd()
-        .map_err(|error| program_error(Hook::Classic, error))?
+        .map_err(|error| program_error(Hook::Classic, &error))?
         .try_clone();
     let missing = CLASSIC_MISSING.map(str::to_owned).to_vec();
     finish(object, fd, Hook::Classic, missing)
@@ -365,7 +365,7 @@ where
         .program_mut(name)
         .ok_or(ProgramError::NotLoaded)
         .and_then(TryInto::try_into)
-        .map_err(|error| program_error(hook, error))
+        .map_err(|error| program_error(hook, &error))
 }
 
 fn finish(
@@ -409,7 +409,7 @@ fn wait_for(ring: RingBuf<MapData>) -> io::Result<AsyncFd<RingBuf<MapData>>> {
 
 fn load_error(hook: Hook, error: EbpfError) -> LiveError {
     match error {
-        EbpfError::ProgramError(error) => program_error(hook, error),
+        EbpfError::ProgramError(error) => program_error(hook, &error),
         other => {
             let cause = chain(&other);
             LiveError::Attach {
@@ -423,9 +423,9 @@ fn load_error(hook: Hook, error: EbpfError) -> LiveError {
     }
 }
 
-fn program_error(hook: Hook, error: ProgramError) -> LiveError {
-    let not_permitted = is_permission(&error);
-    let (cause, verifier_log) = match &error {
+fn program_error(hook: Hook, error: &ProgramError) -> LiveError {
+    let not_permitted = is_permission(error);
+    let (cause, verifier_log) = match error {
         ProgramError::LoadError {
             io_error,
             verifier_log,

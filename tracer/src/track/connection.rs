@@ -208,7 +208,7 @@ impl Connection {
         let passed = |wanted: TcpState| {
             self.state == wanted || self.past.iter().any(|segment| segment.state == wanted)
         };
-        let verdict = selection.judge(Facts {
+        let verdict = selection.judge(&Facts {
             is_listener: self.is_listener(),
             family: self.tuple.family(),
             tuple: &self.tuple,

@@ -24,19 +24,23 @@ fn all(events: &[Event]) -> Vec<Output> {
 }
 
 fn timelines(outputs: &[Output]) -> Vec<&Timeline> {
-    let timeline = |output| match output {
-        &Output::Timeline(ref timeline) => Some(timeline),
-        _ => None,
-    };
-    outputs.iter().filter_map(timeline).collect()
+    let mut found = Vec::new();
+    for output in outputs {
+        if let Output::Timeline(timeline) = output {
+            found.push(timeline);
+        }
+    }
+    found
 }
 
 fn changes(outputs: &[Output]) -> Vec<&Change> {
-    let change = |output| match output {
-        &Output::Change(ref change) => Some(change),
-        _ => None,
-    };
-    outputs.iter().filter_map(change).collect()
+    let mut found = Vec::new();
+    for output in outputs {
+        if let Output::Change(change) = output {
+            found.push(change);
+        }
+    }
+    found
 }
 
 /// `SYN_SENT 10, ESTABLISHED ?` and so on.

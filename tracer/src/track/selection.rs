@@ -116,7 +116,7 @@ impl Selection {
     }
 
     /// Judges a connection by what is known of it.
-    pub(super) fn judge(&self, facts: Facts<'_>) -> Verdict {
+    pub(super) fn judge(&self, facts: &Facts<'_>) -> Verdict {
         let wanted = match self.listening {
             Listening::Hidden => !facts.is_listener,
             Listening::Only => facts.is_listener,
@@ -231,7 +231,7 @@ mod tests {
     use crate::model::Endpoint;
 
     fn judge(selection: &Selection, tuple: Tuple) -> Verdict {
-        selection.judge(Facts {
+        selection.judge(&Facts {
             is_listener: false,
             family: tuple.family(),
             tuple: &tuple,

@@ -38,11 +38,9 @@ pub(crate) fn change(socket: u64, at: u64, from: TcpState, to: TcpState) -> Stat
 }
 
 /// The same in another network namespace.
-pub(crate) fn in_netns(netns: u32, change: StateChange) -> StateChange {
-    StateChange {
-        netns: Some(netns),
-        ..change
-    }
+pub(crate) fn in_netns(netns: u32, mut change: StateChange) -> StateChange {
+    change.netns = Some(netns);
+    change
 }
 
 /// A loss of one change between two moments.
