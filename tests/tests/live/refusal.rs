@@ -18,7 +18,14 @@ fn not_root() {
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(dir.path(), open.clone()).expect("open the directory");
     let copy = dir.path().join("tracer");
-    fs::copy(binary().expect("an agent"), &copy).expect("copy the agent");
+    // By another process: one that this process forks for another test would inherit the open copy
+    // for a moment, and what is open for writing cannot be run.
+    let copied = Command::new("cp")
+        .arg(binary().expect("an agent"))
+        .arg(&copy)
+        .status()
+        .expect("run cp");
+    assert!(copied.success(), "copy the agent: {copied}");
     fs::set_permissions(&copy, open).expect("open the agent");
 
     let mut command = Command::new(&copy);
