@@ -1,13 +1,13 @@
 //! The verb `live`: attach, list what is there, then show what happens until told to stop.
 
-use std::io;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::failure::Failure;
 use super::host::{Host, wall_clock};
+use super::stop::Stop;
+use super::surroundings::{namespaces, readings};
 use super::writer::Writer;
 use crate::cli::args::HookArg;
 use crate::cli::exit::Exit;
@@ -17,9 +17,9 @@ use crate::sink::Session;
 use crate::source::batch::Batch;
 use crate::source::clock::boot_time;
 use crate::source::live::{Hook, HookChoice, Live, Options};
-use crate::source::netns::{self, NetNs, Resolved};
-use crate::source::{cgroup, counters, preflight, snapshot};
-use crate::stats::{Reading, Reconciler, SummaryBuilder};
+use crate::source::netns::{self, Resolved};
+use crate::source::{cgroup, preflight, snapshot};
+use crate::stats::{Reconciler, SummaryBuilder};
 use crate::track::Tracker;
 
 /// Rest after each reading of a busy ring buffer: changes then come in batches, and the kernel side
@@ -297,88 +297,4 @@ impl Tracing {
             .map(|due| Duration::from_nanos(due.since(boot_time()).unwrap_or_default()));
         due.map_or(TICK, |due| due.min(TICK))
     }
-}
-
-/// What ends a trace.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-    deadline: Option<Instant>,
-}
-
-impl Stop {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|cause: io::Error| Failure::System {
-                what: "listen for signals",
-                cause,
-            })
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-            deadline: None,
-        })
-    }
-
-    /// Stops after a time, too; one too far away to be told is none.
-    fn after(&mut self, duration: Option<Duration>) {
-        self.deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
-    }
-
-    async fn wait(&mut self) {
-        let deadline = async {
-            match self.deadline {
-                Some(deadline) => sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.interrupt.recv() => (),
-            _ = self.terminate.recv() => (),
-            _ = self.hangup.recv() => (),
-            () = deadline => (),
-        }
-    }
-}
-
-/// The namespaces to look into, and why others are not.
-fn namespaces(asked: Option<&[Resolved]>) -> (Vec<NetNs>, Vec<String>) {
-    let found = netns::all();
-    match asked {
-        None => {
-            let notes = found
-                .not_entered
-                .iter()
-                .map(|one| format!("cannot look into {}: {}", one.what, one.reason));
-            (found.entered, notes.collect())
-        }
-        Some(asked) => {
-            let wanted = |one: &NetNs| asked.iter().any(|asked| asked.inode() == one.inode);
-            (
-                found.entered.into_iter().filter(wanted).collect(),
-                Vec::new(),
-            )
-        }
-    }
-}
-
-/// The kernel's counters of each namespace, and why some are missing.
-fn readings(namespaces: &[NetNs]) -> (Vec<Reading>, Vec<String>) {
-    let mut readings = Vec::new();
-    let mut notes = Vec::new();
-    for netns in namespaces {
-        match counters::read(netns) {
-            Ok(read) => readings.push(Reading {
-                netns: netns.inode,
-                before: read.before,
-                after: read.after,
-                counters: read.counters,
-            }),
-            Err(error) => notes.push(error.to_string()),
-        }
-    }
-    (readings, notes)
 }

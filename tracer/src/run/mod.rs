@@ -7,6 +7,8 @@ mod failure;
 mod host;
 mod live;
 mod pages;
+mod stop;
+mod surroundings;
 mod writer;
 
 use std::process::ExitCode;

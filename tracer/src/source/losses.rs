@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
 
 use aya::maps::{Array, MapData, PerCpuArray};
 use aya::programs::ProgramFd;
 use tracer_ebpf::LossCounter;
 
 use super::clock::boot_time;
-use super::live::fdinfo;
 use crate::model::{Loss, LossCause, MonoNs};
 
 /// The counters of the object, and what has been read of them.
@@ -123,10 +123,15 @@ impl Losses {
 /// `recursion_misses` in a program's fdinfo, since Linux 5.12; raw tracepoints are counted since
 /// 6.2, which also began to guard them so. An event inside softirq that interrupts the program on
 /// its CPU is lost this way.
-fn recursion_misses(fdinfo: &PathBuf) -> Option<u64> {
+fn recursion_misses(fdinfo: &Path) -> Option<u64> {
     let text = fs::read_to_string(fdinfo).ok()?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("recursion_misses:"))?;
     line.trim().parse().ok()
+}
+
+/// Where the kernel tells how often it did not call a program that was running already.
+fn fdinfo(program: &ProgramFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd()))
 }

@@ -1,0 +1,44 @@
+//! What surrounds a trace: the namespaces there are, and the kernel's own counters in each.
+
+use crate::source::counters;
+use crate::source::netns::{self, NetNs, Resolved};
+use crate::stats::Reading;
+
+/// The namespaces to look into, and why others are not.
+pub(super) fn namespaces(asked: Option<&[Resolved]>) -> (Vec<NetNs>, Vec<String>) {
+    let found = netns::all();
+    match asked {
+        None => {
+            let notes = found
+                .not_entered
+                .iter()
+                .map(|one| format!("cannot look into {}: {}", one.what, one.reason));
+            (found.entered, notes.collect())
+        }
+        Some(asked) => {
+            let wanted = |one: &NetNs| asked.iter().any(|asked| asked.inode() == one.inode);
+            (
+                found.entered.into_iter().filter(wanted).collect(),
+                Vec::new(),
+            )
+        }
+    }
+}
+
+/// The kernel's counters of each namespace, and why some are missing.
+pub(super) fn readings(namespaces: &[NetNs]) -> (Vec<Reading>, Vec<String>) {
+    let mut readings = Vec::new();
+    let mut notes = Vec::new();
+    for netns in namespaces {
+        match counters::read(netns) {
+            Ok(read) => readings.push(Reading {
+                netns: netns.inode,
+                before: read.before,
+                after: read.after,
+                counters: read.counters,
+            }),
+            Err(error) => notes.push(error.to_string()),
+        }
+    }
+    (readings, notes)
+}

@@ -1,0 +1,213 @@
+//! Loading the object and attaching it to the one tracepoint, either way.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aya::maps::{Array, MapData, MapError, PerCpuArray, RingBuf};
+use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint};
+use aya::{Btf as KernelBtf, Ebpf, EbpfLoader};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tracer_ebpf::{ABSENT, Config};
+
+use super::error::{LiveError, load_error, program_error};
+use super::{Hook, Live, Options};
+use crate::source::btf::Btf;
+use crate::source::format::classic_offsets;
+use crate::source::kernel_filter::kernel_filter;
+use crate::source::kernel_log::KernelLog;
+use crate::source::losses::Losses;
+use crate::source::offsets;
+
+/// The object, as the build left it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-object"));
+
+const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+const FORMAT: &str = "events/sock/inet_sock_set_state/format";
+/// What the classic hook cannot tell, in the session's words.
+const CLASSIC_MISSING: [&str; 6] = [
+    "the socket cookie",
+    "the network namespace",
+    "the cgroup",
+    "the owner's uid",
+    "which process holds a socket",
+    "the error that ended a connection",
+];
+
+/// Attaches the typed hook, with offsets from the running kernel's BTF.
+pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
+    let refuse = |cause: String, next: &'static str| LiveError::Attach {
+        hook: Hook::Btf,
+        cause,
+        next,
+        verifier_log: String::new(),
+        not_permitted: false,
+    };
+    let bytes = fs::read(BTF_PATH).map_err(|error| {
+        refuse(
+            format!("cannot read the kernel's types from {BTF_PATH}: {error}"),
+            "boot a kernel built with CONFIG_DEBUG_INFO_BTF, or use `--hook classic`",
+        )
+    })?;
+    let types = Btf::parse(&bytes)
+        .map_err(|error| refuse(format!("{BTF_PATH}: {error}"), "use `--hook classic`"))?;
+    let found = offsets::find(&types).map_err(|field| {
+        refuse(
+            format!("this kernel has no field {field}"),
+            "use `--hook classic`",
+        )
+    })?;
+    if options.filter.cgroup.is_some() && found.offsets.cgroup_ancestors == ABSENT {
+        return Err(refuse(
+            "this kernel does not tell a cgroup's ancestors (struct cgroup.ancestors, Linux 6.1), \
+             which --cgroup needs"
+                .to_owned(),
+            "filter by --netns or --comm instead",
+        ));
+    }
+    let kernel_types = KernelBtf::from_sys_fs()
+        .map_err(|error| refuse(format!("{BTF_PATH}: {error}"), "use `--hook classic`"))?;
+
+    let config = Config {
+        offsets: found.offsets,
+        filter: kernel_filter(&options.filter),
+        ..Config::EMPTY
+    };
+    let mut object = load(Hook::Btf, options, config)?;
+    let program: &mut BtfTracePoint = program(&mut object, Hook::Btf, "state_change_typed")?;
+    program
+        .load("inet_sock_set_state", &kernel_types)
+        .map_err(|error| program_error(Hook::Btf, &error))?;
+    program
+        .attach()
+        .map_err(|error| program_error(Hook::Btf, &error))?;
+    let fd = program
+        .fd()
+        .map_err(|error| program_error(Hook::Btf, &error))?
+        .try_clone();
+    let missing = found.missing.into_iter().map(str::to_owned).collect();
+    finish(object, fd, Hook::Btf, missing)
+}
+
+/// Attaches the classic hook, with offsets from the tracepoint's `format` file.
+pub(super) fn classic(options: &Options) -> Result<Live, LiveError> {
+    let refuse = |cause: String, next: &'static str, error: Option<&io::Error>| LiveError::Attach {
+        hook: Hook::Classic,
+        cause,
+        next,
+        verifier_log: String::new(),
+        not_permitted: error.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied),
+    };
+    let path = format_file();
+    let text = fs::read_to_string(&path).map_err(|error| {
+        refuse(
+            format!(
+                "cannot read the tracepoint's layout from {}: {error}",
+                path.display()
+            ),
+            "run as root, and mount tracefs: `mount -t tracefs tracefs /sys/kernel/tracing`",
+            Some(&error),
+        )
+    })?;
+    let offsets = classic_offsets(&text).map_err(|why| {
+        refuse(
+            format!("{}: {why}", path.display()),
+            "use `--hook btf`",
+            None,
+        )
+    })?;
+    let config = Config {
+        classic: offsets,
+        filter: kernel_filter(&options.filter),
+        ..Config::EMPTY
+    };
+    let mut object = load(Hook::Classic, options, config)?;
+    let program: &mut TracePoint = program(&mut object, Hook::Classic, "state_change_classic")?;
+    program
+        .load()
+        .map_err(|error| program_error(Hook::Classic, &error))?;
+    program
+        .attach("sock", "inet_sock_set_state")
+        .map_err(|error| program_error(Hook::Classic, &error))?;
+    let fd = program
+        .fd()
+        .map_err(|error| program_error(Hook::Classic, &error))?
+        .try_clone();
+    let missing = CLASSIC_MISSING.map(str::to_owned).to_vec();
+    finish(object, fd, Hook::Classic, missing)
+}
+
+/// The tracepoint's `format` file, in whichever place tracefs is mounted; the usual one if in none.
+fn format_file() -> PathBuf {
+    let places = TRACEFS.map(|root| Path::new(root).join(FORMAT));
+    let mounted = places.iter().find(|place| place.exists());
+    mounted.unwrap_or(&places[0]).clone()
+}
+
+fn load(hook: Hook, options: &Options, config: Config) -> Result<Ebpf, LiveError> {
+    let bytes = config.to_bytes();
+    // aya-log numbers its levels from 1, error, to 5, trace; zero lets the verifier drop them all.
+    let level: u8 = if options.kernel_log { 5 } else { 0 };
+    EbpfLoader::new()
+        .override_global("CONFIG", &bytes[..], true)
+        .override_global(aya_log::LEVEL, &level, false)
+        .map_max_entries("EVENTS", options.ring_bytes)
+        .load(OBJECT)
+        .map_err(|error| load_error(hook, error))
+}
+
+fn program<'a, P>(
+    object: &'a mut Ebpf,
+    hook: Hook,
+    name: &'static str,
+) -> Result<&'a mut P, LiveError>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    object
+        .program_mut(name)
+        .ok_or(ProgramError::NotLoaded)
+        .and_then(TryInto::try_into)
+        .map_err(|error| program_error(hook, &error))
+}
+
+fn finish(
+    mut object: Ebpf,
+    fd: io::Result<ProgramFd>,
+    hook: Hook,
+    missing: Vec<String>,
+) -> Result<Live, LiveError> {
+    let fd = fd.map_err(LiveError::Wait)?;
+    let mut take = |name: &'static str| {
+        object.take_map(name).ok_or(LiveError::Map {
+            name,
+            cause: "it is not there".to_owned(),
+        })
+    };
+    let wrong = |name: &'static str| {
+        move |error: MapError| LiveError::Map {
+            name,
+            cause: error.to_string(),
+        }
+    };
+    let ring = RingBuf::try_from(take("EVENTS")?).map_err(wrong("EVENTS"))?;
+    let counters = PerCpuArray::try_from(take("LOSSES")?).map_err(wrong("LOSSES"))?;
+    let epoch = Array::try_from(take("EPOCH")?).map_err(wrong("EPOCH"))?;
+    Ok(Live {
+        hook,
+        missing,
+        ring: wait_for(ring).map_err(LiveError::Wait)?,
+        losses: Losses::new(counters, epoch, fd),
+        log: KernelLog::open(&mut object),
+        _object: object,
+    })
+}
+
+fn wait_for(ring: RingBuf<MapData>) -> io::Result<AsyncFd<RingBuf<MapData>>> {
+    // SAFETY: the ring buffer owns its map's descriptor, which stays open and the same until the
+    // ring buffer is dropped, and `AsyncFd` owns the ring buffer.
+    let waiting = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
+    waiting.map_err(Into::into)
+}

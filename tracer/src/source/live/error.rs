@@ -1,0 +1,166 @@
+//! Why the hook is not attached, in words that say what to try next.
+
+use std::error;
+use std::io;
+
+use aya::EbpfError;
+use aya::programs::ProgramError;
+use thiserror::Error;
+
+use super::Hook;
+
+/// Why the hook is not attached.
+#[derive(Debug, Error)]
+pub enum LiveError {
+    /// A hook was wanted and cannot be had.
+    #[error("cannot attach to sock:inet_sock_set_state via {}: {cause}; {next}", hook.name())]
+    Attach {
+        /// The hook.
+        hook: Hook,
+        /// Why.
+        cause: String,
+        /// What to try.
+        next: &'static str,
+        /// All that the kernel's verifier said; empty where it was not asked.
+        verifier_log: String,
+        /// Whether the kernel refused for want of privileges.
+        not_permitted: bool,
+    },
+    /// Neither hook can be had.
+    #[error("{btf}; and {classic}")]
+    Neither {
+        /// Why not the BTF one.
+        btf: Box<LiveError>,
+        /// Why not the classic one.
+        classic: Box<LiveError>,
+    },
+    /// The ring buffer cannot be waited for.
+    #[error("cannot wait for the ring buffer: {0}")]
+    Wait(#[source] io::Error),
+    /// A map of the object cannot be used.
+    #[error("cannot use the object's map {name}: {cause}; this is a fault of the build")]
+    Map {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        cause: String,
+    },
+}
+
+impl LiveError {
+    /// Returns what the verifier said, whichever hook it was about.
+    pub fn verifier_log(&self) -> &str {
+        match self {
+            Self::Attach { verifier_log, .. } => verifier_log,
+            Self::Neither { btf, .. } => btf.verifier_log(),
+            _ => "",
+        }
+    }
+
+    /// Returns whether the kernel refused for want of privileges.
+    pub fn not_permitted(&self) -> bool {
+        match self {
+            Self::Attach { not_permitted, .. } => *not_permitted,
+            Self::Neither { btf, classic } => btf.not_permitted() || classic.not_permitted(),
+            _ => false,
+        }
+    }
+}
+
+/// Words the loader's refusal.
+pub(super) fn load_error(hook: Hook, error: EbpfError) -> LiveError {
+    match error {
+        EbpfError::ProgramError(error) => program_error(hook, &error),
+        other => {
+            let cause = chain(&other);
+            LiveError::Attach {
+                hook,
+                not_permitted: is_permission(&other),
+                next: remedy(is_permission(&other)),
+                cause,
+                verifier_log: String::new(),
+            }
+        }
+    }
+}
+
+/// Words the refusal of a program, its verifier's log shortened to the verdict.
+pub(super) fn program_error(hook: Hook, error: &ProgramError) -> LiveError {
+    let not_permitted = is_permission(error);
+    let (cause, verifier_log) = match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let log = verifier_log.to_string();
+            (
+                format!(
+                    "the kernel refused the program: {io_error}{}",
+                    last_lines(&log)
+                ),
+                log,
+            )
+        }
+        other => (chain(other), String::new()),
+    };
+    LiveError::Attach {
+        hook,
+        cause,
+        next: remedy(not_permitted),
+        verifier_log,
+        not_permitted,
+    }
+}
+
+fn remedy(not_permitted: bool) -> &'static str {
+    match not_permitted {
+        true => "run as root (`sudo tracer`), or with CAP_BPF and CAP_PERFMON",
+        false => "run `tracer doctor` to see what this host allows",
+    }
+}
+
+/// The verifier's verdict stands at the end of its log, before the statistics.
+fn last_lines(log: &str) -> String {
+    let said: Vec<&str> = log
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with("processed "))
+        .collect();
+    let shown = said.len().saturating_sub(2);
+    let mut text = String::new();
+    for line in &said[shown..] {
+        text.push_str(": ");
+        text.push_str(line.trim());
+    }
+    if shown > 0 {
+        text.push_str(&format!(" ({shown} lines omitted, see them with -v)"));
+    }
+    text
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+fn is_permission(error: &(dyn error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && error.kind() == io::ErrorKind::PermissionDenied
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
