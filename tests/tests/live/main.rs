@@ -21,7 +21,9 @@ macro_rules! both_hooks {
                 #[test]
                 fn $scenario() {
                     tests::require_live!(tests::tracer::Hook::Classic);
-                    tests::attempt::until_conclusive(|| super::$scenario(tests::tracer::Hook::Classic));
+                    tests::attempt::until_conclusive_classic(|| {
+                        super::$scenario(tests::tracer::Hook::Classic);
+                    });
                 }
             )+
         }

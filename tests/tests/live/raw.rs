@@ -35,7 +35,11 @@ fn is_what_the_tracepoint_said(hook: Hook) {
     );
     let (client, server) = (pair.client.ipv4, pair.server.ipv4);
     let of = |key: String| all.get(&key).map(|steps| steps.join(", "));
-    let listener = of(format!("{server} 8000 0.0.0.0 0"));
+    // Before Linux 6.15 a child is shown with the ends of its listener.
+    let listener = all.get(&format!("{server} 8000 0.0.0.0 0")).map(|steps| {
+        let own = steps.iter().filter(|step| *step != "LISTEN SYN_RECV");
+        own.map(String::as_str).collect::<Vec<_>>().join(", ")
+    });
     assert_eq!(
         listener.as_deref(),
         Some("CLOSE LISTEN, LISTEN CLOSE"),
