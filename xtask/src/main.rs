@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run`, `test`, `setup`, `build`, `tidy`, `bench`.
+//! The project's own commands: `cargo xtask run`, `test`, `setup`, `build`, `tidy`, `bench`, `vm`.
 //!
 //! **Owns:** the verbs and their exit codes, a file each.
 //! **Never:** depends on the agent or the object, so that it compiles before anything is set up.
@@ -16,6 +16,7 @@ mod run;
 mod setup;
 mod test;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -46,10 +47,16 @@ enum Verb {
     },
     /// Builds, then checks the sources and runs all tests
     Test {
-        /// What every test program gets; names select tests, and leave out the checks
+        /// Leaves out the virtual machines with other kernels
+        #[arg(long)]
+        no_vm: bool,
+        /// What every test program gets; names select tests, and leave out all that is no test of
+        /// this machine
         #[arg(last = true)]
         filter: Vec<String>,
     },
+    /// Runs the live tests on other kernels, in virtual machines
+    Vm(vm::Args),
     /// Checks the layers of the agent, and how files look
     Tidy,
     /// Measures what tracing costs on this machine, beside its peers
@@ -64,7 +71,11 @@ fn main() -> ExitCode {
         Verb::Setup => setup::for_build().map(|ready| eprintln!("{ready}")),
         Verb::Build => build::agent().map(|_| ()),
         Verb::Run { args } => run::agent(&args),
-        Verb::Test { filter } => match test::all(&filter) {
+        Verb::Test { no_vm, filter } => match test::all(&filter, !no_vm) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Verb::Vm(args) => match vm::run(&args) {
             Ok(code) => return code,
             Err(error) => Err(error),
         },

@@ -3,11 +3,12 @@
 //! **Owns:** the one list of packages, and every call of apt-get.
 //! **Never:** installs before it has said what and why, and never removes anything for it.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::cmd;
 use crate::root::{self, NotAllowed};
@@ -74,6 +75,25 @@ pub(crate) const TESTS: &[Need] = &[
     },
 ];
 
+/// What booting other kernels takes.
+pub(crate) const MACHINES: &[Need] = &[
+    Need {
+        package: "qemu-system-x86",
+        program: Some("qemu-system-x86_64"),
+        why: "virtual machines, for the tests on other kernels",
+    },
+    Need {
+        package: "busybox-static",
+        program: None,
+        why: "the shell that starts the tests inside them",
+    },
+    Need {
+        package: "xz-utils",
+        program: Some("xz"),
+        why: "unpacking kernel modules",
+    },
+];
+
 impl Need {
     fn is_met(&self) -> bool {
         if let Some(program) = self.program {
@@ -136,6 +156,37 @@ fn install_named(names: &[&str]) -> Result<()> {
     )?;
     eprintln!("setup: installed in {:.0} s", start.elapsed().as_secs_f32());
     Ok(())
+}
+
+/// Every package name that begins so, of which some may be but mentioned by others.
+pub(crate) fn names(prefix: &str) -> Result<Vec<String>> {
+    let names = cmd::read(Command::new("apt-cache").args(["pkgnames", prefix]))?;
+    Ok(names.lines().map(str::to_owned).collect())
+}
+
+/// Whether a package can be had by this name.
+pub(crate) fn is_offered(package: &str) -> bool {
+    cmd::read(Command::new("apt-cache").args(["show", "--no-all-versions", package]))
+        .is_ok_and(|record| record.lines().any(|line| line.starts_with("Filename: ")))
+}
+
+/// Downloads a package into an empty directory without installing it, and returns its file.
+/// Package lists that are too old to find it are renewed, where that is allowed.
+pub(crate) fn download(package: &str, directory: &Path) -> Result<PathBuf> {
+    let fetch = || {
+        // Root fetches as root: the user that apt would become may not write here.
+        let options = ["-qq", "-oAPT::Sandbox::User=root", "download", package];
+        cmd::run(Command::new("apt-get").args(options).current_dir(directory))
+    };
+    if fetch().is_err() {
+        cmd::run(apt_get()?.arg("update"))?;
+        fetch()?;
+    }
+    fs::read_dir(directory)
+        .with_context(|| format!("cannot list {}", directory.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|file| file.extension().is_some_and(|extension| extension == "deb"))
+        .with_context(|| format!("apt-get left no package in {}", directory.display()))
 }
 
 /// apt-get as root, asking nothing, waiting for another apt-get to end, silent but for errors.

@@ -3,20 +3,20 @@
 //! **Owns:** the order of the steps, and what a filter leaves out.
 //! **Never:** stops at the first failure, unless nothing after it can run.
 
-mod outcome;
-mod report;
-mod suites;
+pub(crate) mod outcome;
+pub(crate) mod report;
+pub(crate) mod suites;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::place::Place;
-use crate::{build, cmd, packages, tidy};
+use crate::{build, cmd, packages, tidy, vm};
 use report::Report;
 
-/// Runs all steps; with a filter, only the tests that it selects.
-pub(crate) fn all(filter: &[String]) -> Result<ExitCode> {
+/// Runs all steps; with a filter, only the tests that it selects, on this machine alone.
+pub(crate) fn all(filter: &[String], machines: bool) -> Result<ExitCode> {
     packages::install(&[packages::TESTS])?;
     let place = Place::find()?;
     let mut report = Report::new();
@@ -36,6 +36,9 @@ pub(crate) fn all(filter: &[String]) -> Result<ExitCode> {
     }
     if !suites.is_empty() {
         report.tests("doc tests", || suites::documentation(&place, filter));
+    }
+    if machines && filter.is_empty() && !suites.is_empty() {
+        vm::steps(&place, &suites, &mut report);
     }
     Ok(report.summary())
 }

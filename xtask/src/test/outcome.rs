@@ -13,12 +13,12 @@ const SKIPPED: &[&str] = &["skipped: ", "not run: "];
 
 /// How many tests ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) passed: usize,
-    pub(super) failed: usize,
-    pub(super) ignored: usize,
+pub(crate) struct Counts {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) ignored: usize,
     /// Among the passed ones: those that said that they cannot run here.
-    pub(super) skipped: usize,
+    pub(crate) skipped: usize,
 }
 
 impl AddAssign for Counts {
@@ -31,13 +31,13 @@ impl AddAssign for Counts {
 }
 
 /// What came of a test program: the counts, and whether it ended well.
-pub(super) struct Outcome {
-    pub(super) counts: Counts,
-    pub(super) ended: Result<()>,
+pub(crate) struct Outcome {
+    pub(crate) counts: Counts,
+    pub(crate) ended: Result<()>,
 }
 
 impl Outcome {
-    pub(super) fn not_started(error: anyhow::Error) -> Self {
+    pub(crate) fn not_started(error: anyhow::Error) -> Self {
         Self {
             counts: Counts::default(),
             ended: Err(error),
@@ -80,17 +80,17 @@ fn run(command: &mut Command, reader: &mut Reader) -> Result<()> {
 }
 
 /// Reads a test program's output line by line.
-struct Reader {
+pub(crate) struct Reader {
     each: bool,
     /// Within what passed tests printed.
     in_successes: bool,
-    counts: Counts,
+    pub(crate) counts: Counts,
     /// How many `test result` lines there were.
     results: usize,
 }
 
 impl Reader {
-    fn new(each: bool) -> Self {
+    pub(crate) fn new(each: bool) -> Self {
         Self {
             each,
             in_successes: false,
@@ -100,7 +100,7 @@ impl Reader {
     }
 
     /// Takes a line in, and says whether a person wants to see it.
-    fn shows(&mut self, line: &str) -> bool {
+    pub(crate) fn shows(&mut self, line: &str) -> bool {
         if let Some(result) = line.strip_prefix("test result: ") {
             self.in_successes = false;
             self.results += 1;

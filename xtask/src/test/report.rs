@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::outcome::{Counts, Outcome};
 
 /// What has been done so far.
-pub(super) struct Report {
+pub(crate) struct Report {
     start: Instant,
     steps: usize,
     failed: Vec<String>,
@@ -16,7 +16,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
             steps: 0,
@@ -26,7 +26,7 @@ impl Report {
     }
 
     /// Does a step, and says that it begins, how it ended and how long it took.
-    pub(super) fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
+    pub(crate) fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
         println!("== {name}");
         let start = Instant::now();
         let done = work();
@@ -43,7 +43,7 @@ impl Report {
     }
 
     /// The same for a step that counts tests.
-    pub(super) fn tests(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
+    pub(crate) fn tests(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
         let mut counts = Counts::default();
         self.step(name, || {
             let outcome = work();
@@ -54,7 +54,7 @@ impl Report {
     }
 
     /// Prints the last line.
-    pub(super) fn summary(&self) -> ExitCode {
+    pub(crate) fn summary(&self) -> ExitCode {
         println!("{}", self.last_line());
         if self.failed.is_empty() {
             ExitCode::SUCCESS

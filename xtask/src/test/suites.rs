@@ -23,7 +23,7 @@ const NEED_ROOT: &[(&str, &str)] = &[("tests", "live"), ("tracer", "snapshot")];
 const TOLD: &[&str] = &["TRACER_REQUIRE_LIVE", "RUST_BACKTRACE"];
 
 /// A test program.
-pub(super) struct Suite {
+pub(crate) struct Suite {
     package: String,
     target: String,
     file: PathBuf,
@@ -32,7 +32,7 @@ pub(super) struct Suite {
 }
 
 /// Builds all of them.
-pub(super) fn build(place: &Place) -> Result<Vec<Suite>> {
+pub(crate) fn build(place: &Place) -> Result<Vec<Suite>> {
     let messages = cmd::read(
         place
             .cargo()
@@ -72,11 +72,16 @@ impl Suite {
     }
 
     /// The package, and `lib`, `bin` or the name of an integration test.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{} {}", self.package, self.target)
     }
 
-    fn needs_root(&self) -> bool {
+    /// The program.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub(crate) fn needs_root(&self) -> bool {
         NEED_ROOT.contains(&(self.package.as_str(), self.target.as_str()))
     }
 

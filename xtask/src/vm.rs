@@ -1,0 +1,106 @@
+//! `cargo xtask vm`: the live tests on stock Debian kernels, each in a virtual machine of its own.
+//!
+//! **Owns:** which kernels, and that all of them run whatever becomes of the others.
+//! **Never:** touches the kernel of this machine, and needs root only to install packages.
+//!
+//! The machine boots from memory alone: kernel, test programs and what they need, nothing else. They
+//! are the very files that run on this machine.
+
+mod accelerator;
+mod archive;
+mod console;
+mod kernel;
+mod machine;
+mod modules;
+mod userland;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::place::Place;
+use crate::test::outcome::Outcome;
+use crate::test::report::Report;
+use crate::test::suites::{self, Suite};
+use crate::{build, packages};
+use kernel::Series;
+use userland::Userland;
+
+/// The kernels of Debian 12: the one that it came with, and the newest one that it offers.
+const SERIES: [Series; 2] = [
+    Series { major: 6, minor: 1 },
+    Series {
+        major: 6,
+        minor: 12,
+    },
+];
+
+/// What the verb takes.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Kernel series, such as 6.1; without any, 6.1 and 6.12
+    kernels: Vec<Series>,
+    /// What every test program gets; names select tests
+    #[arg(last = true)]
+    filter: Vec<String>,
+}
+
+/// Runs the tests on the kernels asked for, and prints one verdict a kernel.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    packages::install(&[packages::TESTS, packages::MACHINES])?;
+    let place = Place::find()?;
+    let mut report = Report::new();
+    let mut suites = Vec::new();
+    let built = report.step("agent", || build::agent().map(|_| ()))
+        && report.step("test programs", || {
+            suites = suites::build(&place)?;
+            Ok(())
+        });
+    if built {
+        let series = match args.kernels.as_slice() {
+            [] => &SERIES,
+            chosen => chosen,
+        };
+        on_each(series, &place, &suites, &args.filter, &mut report);
+    }
+    Ok(report.summary())
+}
+
+/// The same as steps of all tests, once everything is built.
+pub(crate) fn steps(place: &Place, suites: &[Suite], report: &mut Report) {
+    let ready = report.step("virtual machines", || {
+        packages::install(&[packages::MACHINES])
+    });
+    if ready {
+        on_each(&SERIES, place, suites, &[], report);
+    }
+}
+
+fn on_each(
+    series: &[Series],
+    place: &Place,
+    suites: &[Suite],
+    filter: &[String],
+    report: &mut Report,
+) {
+    let mut userland = None;
+    let gathered = report.step("what runs inside", || {
+        userland = Some(Userland::gather(place, suites, filter)?);
+        Ok(())
+    });
+    let Some(userland) = userland.filter(|_| gathered) else {
+        return;
+    };
+    for &series in series {
+        report.tests(&format!("linux {series}"), || {
+            on(series, place, &userland).unwrap_or_else(Outcome::not_started)
+        });
+    }
+}
+
+fn on(series: Series, place: &Place, userland: &Userland) -> Result<Outcome> {
+    let directory = place.target.join("vm");
+    let kernel = kernel::get(series, &directory)?;
+    let machine = machine::prepare(&kernel, userland, &directory)?;
+    Ok(machine.run())
+}

@@ -1,0 +1,41 @@
+#!/bin/busybox sh
+# The first process of a test machine: mounts what the tests need, loads modules, runs every suite,
+# and says in one line how it went.
+
+b=/bin/busybox
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export TRACER_BIN=/tracer TRACER_REQUIRE_LIVE=1
+
+prepare() {
+    $b mount -t proc proc /proc &&
+        $b mount -t sysfs sysfs /sys &&
+        $b mount -t devtmpfs devtmpfs /dev &&
+        $b mount -t tmpfs tmpfs /tmp &&
+        $b mount -t tmpfs tmpfs /run &&
+        $b mount -t tracefs tracefs /sys/kernel/tracing &&
+        $b mount -t bpf bpf /sys/fs/bpf &&
+        $b mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+        ulimit -n 65536 &&
+        for module in /modules/*; do
+            $b insmod "$module" || return
+        done
+}
+
+run() {
+    failed=0
+    for suite in /suites/*; do
+        echo "suite ${suite##*/}"
+        $b xargs -0 "$suite" </arguments || failed=1
+    done
+    return $failed
+}
+
+echo "linux $($b uname -r)"
+if prepare && run; then
+    verdict=success
+else
+    verdict=failure
+fi
+echo
+echo "tracer-vm: $verdict"
+$b poweroff -f
