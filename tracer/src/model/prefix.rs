@@ -10,13 +10,24 @@ pub struct Prefix {
     len: u8,
 }
 
+/// Length of `::ffff:0:0/96`, the range of IPv4-mapped addresses.
+const MAPPED_LEN: u8 = 96;
+
 impl Prefix {
     /// Makes a range of the addresses that share the first `len` bits with `addr`; `None` where an
     /// address has fewer bits, or `addr` has ones behind them.
+    ///
+    /// A range of IPv4-mapped addresses, `::ffff:10.0.0.0/104`, is the IPv4 range that it maps, since
+    /// every address of a connection is folded likewise.
     pub fn new(addr: IpAddr, len: u8) -> Option<Self> {
         let (bits, width) = as_bits(addr);
-        let fits = len <= width && bits & !mask(len, width) == 0;
-        fits.then_some(Self { addr, len })
+        if len > width || bits & !mask(len, width) != 0 {
+            return None;
+        }
+        Some(match (addr.to_canonical(), len.checked_sub(MAPPED_LEN)) {
+            (folded @ IpAddr::V4(_), Some(len)) if addr.is_ipv6() => Self { addr: folded, len },
+            _ => Self { addr, len },
+        })
     }
 
     /// Returns the first address and the number of bits that count.
@@ -86,5 +97,24 @@ mod tests {
         );
         assert_eq!(prefix("10.1.0.1", 16), None, "bits behind the prefix");
         assert_eq!(prefix("10.0.0.0", 33), None);
+    }
+
+    #[test]
+    fn mapped_ranges_are_the_ipv4_ranges_that_they_map() {
+        for (mapped, mapped_len, plain, plain_len) in [
+            ("::ffff:10.0.0.1", 128, "10.0.0.1", 32),
+            ("::ffff:10.0.0.0", 104, "10.0.0.0", 8),
+            ("::ffff:0:0", 96, "0.0.0.0", 0),
+        ] {
+            assert_eq!(prefix(mapped, mapped_len), prefix(plain, plain_len));
+        }
+        let mapped = prefix("::ffff:10.0.0.0", 104).expect("a prefix");
+        assert!(mapped.contains("10.9.8.7".parse().expect("an address")));
+        assert_eq!(mapped.to_string(), "10.0.0.0/8");
+
+        // Wider than the mapped range, so IPv6 as it stands.
+        let wider = prefix("::", 80).expect("a prefix");
+        assert_eq!(wider.parts().0, IpAddr::from([0_u16; 8]));
+        assert_eq!(prefix("::ffff:10.0.0.1", 104), None, "bits behind it");
     }
 }
