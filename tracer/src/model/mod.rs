@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod event;
 pub mod host;
 pub mod prefix;
+pub mod printable;
 pub mod state;
 pub mod time;
 
@@ -19,5 +20,6 @@ pub use early::{Cgroup, EarlyFilter};
 pub use endpoint::{Endpoint, Family, Tuple};
 pub use event::{CloseError, Event, Existing, Loss, LossCause, Socket, StateChange, Task};
 pub use prefix::Prefix;
+pub use printable::printable;
 pub use state::{Naming, TcpState};
 pub use time::{MonoNs, WallClock};

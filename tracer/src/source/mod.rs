@@ -13,6 +13,7 @@ mod kernel_filter;
 mod kernel_log;
 pub mod live;
 mod losses;
+mod mount_table;
 pub mod netns;
 mod offsets;
 pub mod preflight;

@@ -19,6 +19,8 @@ use thiserror::Error;
 pub use find::{Namespaces, NotEntered, all};
 pub use resolve::{Resolved, resolve};
 
+use crate::model::printable;
+
 /// Where the agent's own namespace is found.
 ///
 /// # Kernel
@@ -50,7 +52,7 @@ pub enum NetNsError {
     /// Nothing leads to the namespace any more.
     #[error(
         "network namespace {inode} is gone: {} no longer leads to it, and no process or mount does",
-        path.display()
+        printable(path)
     )]
     Gone {
         /// The namespace.
@@ -62,7 +64,7 @@ pub enum NetNsError {
     #[error(
         "cannot open network namespace {inode} at {}: {cause}; run as root, or with CAP_SYS_PTRACE \
          where the file is another process's",
-        path.display()
+        printable(path)
     )]
     Open {
         /// The namespace.
@@ -75,7 +77,7 @@ pub enum NetNsError {
     /// The kernel refuses `setns`.
     #[error(
         "cannot enter network namespace {inode} at {}: {cause}; run as root, or with CAP_SYS_ADMIN",
-        path.display()
+        printable(path)
     )]
     Enter {
         /// The namespace.
@@ -97,7 +99,10 @@ pub enum NetNsError {
         cause: io::Error,
     },
     /// A file that was named cannot be looked at.
-    #[error("cannot open {} as a network namespace: {cause}; {next}", path.display())]
+    #[error(
+        "cannot open {} as a network namespace: {cause}; {next}",
+        printable(path)
+    )]
     Path {
         /// The file.
         path: PathBuf,
@@ -109,7 +114,7 @@ pub enum NetNsError {
     /// A file that was named is something else.
     #[error(
         "{} is not a network namespace; give a file such as /run/netns/NAME or /proc/PID/ns/net",
-        path.display()
+        printable(path)
     )]
     Other {
         /// The file.
@@ -117,8 +122,9 @@ pub enum NetNsError {
     },
     /// A word that can be no name, path, process id or inode number.
     #[error(
-        "`{text}` names no network namespace; give a name from `ip netns list`, an absolute path, a \
-         process id, or an inode number as `lsns -t net` shows it"
+        "`{}` names no network namespace; give a name from `ip netns list`, an absolute path, a \
+         process id, or an inode number as `lsns -t net` shows it",
+        printable(text)
     )]
     Word {
         /// The word.

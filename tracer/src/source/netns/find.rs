@@ -1,14 +1,16 @@
 //! Finding network namespaces: through processes, and through mounts.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io, thread};
 
 use rustix::io::Errno;
 
 use super::{NetNs, NetNsError, enter, inode_at, parse_link};
+use crate::model::printable;
+use crate::source::mount_table::unescape;
 
 /// The namespaces of this host, as far as it lets itself be seen.
 ///
@@ -107,7 +109,7 @@ pub(super) fn by_inode(inode: u32) -> Option<NetNs> {
 }
 
 fn describe(netns: &NetNs) -> String {
-    format!("{} ({})", netns.inode, netns.path.display())
+    format!("{} ({})", netns.inode, printable(&netns.path))
 }
 
 /// Looks at every mount, then at every process. A mount outlives processes, so its path is kept.
@@ -201,27 +203,6 @@ fn parse_mount(line: &[u8]) -> Option<NetNs> {
     })
 }
 
-/// Turns `\040` back into the byte that it stands for.
-fn unescape(text: &[u8]) -> OsString {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        let escaped = (byte == b'\\').then(|| octal(after)).flatten();
-        if escaped.is_some() {
-            rest = &after[3..];
-        }
-        plain.push(escaped.unwrap_or(byte));
-    }
-    OsString::from_vec(plain)
-}
-
-/// Reads three octal digits as a byte.
-fn octal(digits: &[u8]) -> Option<u8> {
-    let text = str::from_utf8(digits.get(..3)?).ok()?;
-    u8::from_str_radix(text, 8).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,13 +234,6 @@ mod tests {
             "81 25 0:4 net:[4026532281]",
         ] {
             assert_eq!(mount(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn a_lone_backslash_stays_itself() {
-        for text in [r"\", r"a\0", r"\999", r"\04"] {
-            assert_eq!(unescape(text.as_bytes()), OsString::from(text));
         }
     }
 

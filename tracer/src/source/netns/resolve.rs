@@ -174,4 +174,13 @@ mod tests {
             assert!(error.contains(expected), "{word}: {error}");
         }
     }
+
+    #[test]
+    fn a_name_never_reaches_the_terminal_raw() {
+        for word in ["a\u{1b}[31mb", "/a\u{1b}[31mb", "a/\u{1b}[31mb"] {
+            let error = resolve(word).expect_err("there is none").to_string();
+            assert!(!error.contains(char::is_control), "{error:?}");
+            assert!(error.contains(r"\u{1b}[31mb"), "{error}");
+        }
+    }
 }
