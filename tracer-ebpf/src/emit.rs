@@ -72,15 +72,18 @@ fn count_lost<C: EbpfContext>(ctx: &C, mono_ns: u64) {
     // SAFETY: the pointer is to this CPU's element of the map, which outlives the program.
     unsafe {
         if (*counter).lost == 0 || (*counter).epoch != epoch {
-            (*counter).epoch = epoch;
-            (*counter).since_ns = mono_ns;
+            (&raw mut (*counter).epoch).write_volatile(epoch);
+            (&raw mut (*counter).since_ns).write_volatile(mono_ns);
             debug!(
                 ctx,
                 "ring buffer full on cpu {}",
                 bpf_get_smp_processor_id()
             );
         }
-        (*counter).lost += 1;
-        (*counter).until_ns = mono_ns;
+        // The agent may read between any two of these writes: a count without its time would be a
+        // loss that nobody places, so the count comes last.
+        (&raw mut (*counter).until_ns).write_volatile(mono_ns);
+        let lost = (*counter).lost + 1;
+        (&raw mut (*counter).lost).write_volatile(lost);
     }
 }

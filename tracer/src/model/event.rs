@@ -211,6 +211,16 @@ impl StateChange {
             || (self.from == TcpState::Listen && self.to != TcpState::SynRecv)
     }
 
+    /// Returns whether somebody else's task ended the socket: `ss -K`, or a BPF program.
+    ///
+    /// # Kernel
+    ///
+    /// `tcp_abort` takes the socket's lock in the task that kills it, and leaves ECONNABORTED.
+    pub fn is_killed(&self) -> bool {
+        const ECONNABORTED: CloseError = CloseError(103);
+        self.to == TcpState::Close && self.error == Some(ECONNABORTED)
+    }
+
     /// Returns whether the change can only be the first of a connection, whatever the socket at
     /// that address was before.
     pub fn starts_connection(&self) -> bool {

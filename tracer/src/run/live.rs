@@ -1,18 +1,20 @@
 //! The verb `live`: attach, list what is there, then show what happens until told to stop.
 
-use std::time::Duration;
+use std::mem;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use super::failure::Failure;
 use super::host::{Host, wall_clock};
+use super::say;
 use super::stop::Stop;
 use super::surroundings::{namespaces, readings};
 use super::writer::Writer;
 use crate::cli::args::HookArg;
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
-use crate::model::{Event, MonoNs};
+use crate::model::{Event, Loss, MonoNs};
 use crate::sink::Session;
 use crate::source::batch::Batch;
 use crate::source::clock::boot_time;
@@ -20,15 +22,13 @@ use crate::source::live::{Hook, HookChoice, Live, Options};
 use crate::source::netns::{self, Resolved};
 use crate::source::{cgroup, preflight, snapshot};
 use crate::stats::{Reconciler, SummaryBuilder};
-use crate::track::Tracker;
+use crate::track::{Origin, Output, Tracker};
 
 /// Rest after each reading of a busy ring buffer: changes then come in batches, and the kernel side
 /// need not wake anybody for each.
 const REST: Duration = Duration::from_millis(5);
 /// How often a quiet host is looked after: losses, and whether anybody still reads.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the ring buffer is read at the end, at most: on a busy host it never runs empty.
-const LAST_READS: usize = 64;
 
 /// The top-level entry point for `live`.
 pub(super) fn run(mut plan: Plan) -> Result<Exit, Failure> {
@@ -128,7 +128,7 @@ fn attach(plan: &Plan) -> Result<Live, Failure> {
     };
     Live::attach(&options).map_err(|error| {
         if plan.verbose >= 1 && !error.verifier_log().is_empty() {
-            eprintln!("{}", error.verifier_log());
+            say(error.verifier_log());
         }
         error.into()
     })
@@ -138,10 +138,14 @@ fn attach(plan: &Plan) -> Result<Live, Failure> {
 struct Tracing {
     live: Live,
     batch: Batch,
+    /// Losses that belong behind what has been read so far.
+    losses: Vec<Loss>,
     tracker: Tracker,
     reconciler: Reconciler,
     summary: SummaryBuilder,
     writer: Writer,
+    /// Whether only what the tracepoint said is written.
+    raw: bool,
     start: MonoNs,
     /// The namespaces that were asked for, or `None` for all.
     asked: Option<Vec<Resolved>>,
@@ -165,6 +169,8 @@ impl Tracing {
             summary: SummaryBuilder::default(),
             writer: Writer::new(&plan.output, wall, plan.quiet, plan.verbose > 0),
             batch: Batch::default(),
+            losses: Vec::new(),
+            raw: plan.output.raw,
             start,
             asked,
             not_comparable: (!plan.selection.takes_whole_namespaces())
@@ -204,11 +210,17 @@ impl Tracing {
 
     /// Follows what happens until told to stop.
     async fn follow(&mut self, stop: &mut Stop) -> Result<(), Failure> {
+        let mut looked_at = Instant::now();
         loop {
             let now = boot_time();
-            self.take_in()?;
-            self.tracker.handle_timeout(now);
+            if self.take_in()? {
+                self.tracker.handle_timeout(now);
+            }
             self.put_out()?;
+            if looked_at.elapsed() >= TICK {
+                looked_at = Instant::now();
+                self.writer.check_reader()?;
+            }
             if !self.batch.is_empty() {
                 tokio::select! {
                     () = stop.wait() => return Ok(()),
@@ -222,7 +234,7 @@ impl Tracing {
                     what: "wait for the ring buffer",
                     cause,
                 })?,
-                () = sleep(timeout) => self.writer.check_reader()?,
+                () = sleep(timeout) => {}
             }
         }
     }
@@ -232,13 +244,15 @@ impl Tracing {
         let (namespaces, _) = namespaces(self.asked.as_deref());
         let (readings, _) = readings(&namespaces);
         self.reconciler.close(readings);
-        let end = boot_time();
-        for _ in 0..LAST_READS {
-            if self.take_in()? {
-                break;
-            }
+        let counted = boot_time();
+        // On a busy host the ring never runs empty; what is newer than the counters is not needed.
+        while !self.take_in()? && self.batch.last_at().is_none_or(|at| at <= counted) {
             self.put_out()?;
         }
+        for loss in mem::take(&mut self.losses) {
+            self.tracker.handle(&Event::Loss(loss));
+        }
+        let end = boot_time();
         self.tracker.finish(end);
         self.put_out()?;
 
@@ -262,27 +276,40 @@ impl Tracing {
         self.batch.clear();
         let emptied = self.live.drain(&mut self.batch);
         // After the records, so that no loss is learnt of later than a change that followed it.
-        let losses = self.live.losses().map_err(|cause| Failure::System {
+        let found = self.live.losses().map_err(|cause| Failure::System {
             what: "read the loss counters",
             cause,
         })?;
+        self.losses.extend(found);
         let Self {
             batch,
             tracker,
             reconciler,
+            losses,
             ..
         } = self;
-        batch.events(losses, |event| {
+        let later = batch.events(mem::take(losses), |event| {
             if let Event::StateChange(change) = &event {
                 reconciler.count(change);
             }
             tracker.handle(&event);
         })?;
+        if emptied {
+            for loss in later {
+                tracker.handle(&Event::Loss(loss));
+            }
+        } else {
+            // Their place is between records that are still to be read.
+            *losses = later;
+        }
         Ok(emptied)
     }
 
     fn put_out(&mut self) -> Result<(), Failure> {
         while let Some(output) = self.tracker.poll() {
+            if self.raw && is_found(&output) {
+                continue;
+            }
             self.summary.add(&output);
             self.writer.output(&output)?;
         }
@@ -297,4 +324,9 @@ impl Tracing {
             .map(|due| Duration::from_nanos(due.since(boot_time()).unwrap_or_default()));
         due.map_or(TICK, |due| due.min(TICK))
     }
+}
+
+/// Returns whether it shows a socket that was found, rather than something that happened.
+fn is_found(output: &Output) -> bool {
+    matches!(output, Output::Change(change) if change.origin == Origin::Snapshot)
 }

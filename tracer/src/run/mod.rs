@@ -11,6 +11,7 @@ mod stop;
 mod surroundings;
 mod writer;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -31,8 +32,13 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) if failure.is_closed_pipe() => Exit::Done.into(),
         Err(failure) => {
-            eprintln!("tracer: {failure}");
+            say(&format!("tracer: {failure}"));
             failure.exit().into()
         }
     }
+}
+
+/// Writes a line to standard error; where that cannot be written, there is nobody to tell.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

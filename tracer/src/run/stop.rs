@@ -2,12 +2,19 @@
 
 use std::future::pending;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag::{register, register_conditional_shutdown};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::failure::Failure;
+
+/// Exit code of a trace that is ended without its summary: `Exit::Incomplete`.
+const INCOMPLETE: i32 = 1;
 
 /// What ends a trace.
 pub(super) struct Stop {
@@ -19,13 +26,21 @@ pub(super) struct Stop {
 
 impl Stop {
     /// Listens from now on.
+    ///
+    /// A second interrupt or termination ends the process at once, as incomplete: the first one is heeded
+    /// between two writes, and a reader that does not read can keep a write waiting for ever.
     pub(super) fn listen() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|cause: io::Error| Failure::System {
-                what: "listen for signals",
-                cause,
-            })
+        let failed = |cause: io::Error| Failure::System {
+            what: "listen for signals",
+            cause,
         };
+        let listen = |kind| signal(kind).map_err(failed);
+        let asked = Arc::new(AtomicBool::new(false));
+        for number in [SIGINT, SIGTERM] {
+            register_conditional_shutdown(number, INCOMPLETE, Arc::clone(&asked))
+                .and_then(|_| register(number, Arc::clone(&asked)))
+                .map_err(failed)?;
+        }
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

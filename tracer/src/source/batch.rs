@@ -2,7 +2,9 @@
 //!
 //! They are copied out at once, so that the ring is free again before anybody formats or writes.
 
-use crate::model::{DecodeError, Event, Loss, decode};
+use std::cmp::Reverse;
+
+use crate::model::{DecodeError, Event, Loss, MonoNs, decode};
 
 /// Bytes after which a batch is full.
 const FULL_BYTES: usize = 4 << 20;
@@ -37,6 +39,12 @@ impl Batch {
         self.ends.clear();
     }
 
+    /// Returns when the last record was made.
+    pub fn last_at(&self) -> Option<MonoNs> {
+        let last = self.records().last()?;
+        decode(last).ok().map(|change| change.at)
+    }
+
     /// Returns the records as they are.
     fn records(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
@@ -46,7 +54,8 @@ impl Batch {
     }
 
     /// Hands the records on as events, with each loss before the first record that is not older
-    /// than the loss's start.
+    /// than the loss's start. Returns the losses that begin after the last record: where the ring
+    /// still holds records, they belong between those.
     ///
     /// # Errors
     ///
@@ -55,8 +64,8 @@ impl Batch {
         &self,
         mut losses: Vec<Loss>,
         mut take: impl FnMut(Event),
-    ) -> Result<(), DecodeError> {
-        losses.sort_by_key(|loss| std::cmp::Reverse(loss.since));
+    ) -> Result<Vec<Loss>, DecodeError> {
+        losses.sort_by_key(|loss| Reverse(loss.since));
         for record in self.records() {
             let change = decode(record)?;
             while let Some(loss) = losses.pop_if(|loss| loss.since <= change.at) {
@@ -64,17 +73,15 @@ impl Batch {
             }
             take(Event::StateChange(change));
         }
-        for loss in losses.into_iter().rev() {
-            take(Event::Loss(loss));
-        }
-        Ok(())
+        losses.reverse();
+        Ok(losses)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{LossCause, MonoNs};
+    use crate::model::LossCause;
     use tracer_ebpf::{KIND_STATE_CHANGE, STATE_CHANGE_SIZE};
 
     fn record(at: u64) -> Vec<u8> {
@@ -98,7 +105,7 @@ mod tests {
 
     fn order(batch: &Batch, losses: Vec<Loss>) -> Vec<String> {
         let mut seen = Vec::new();
-        batch
+        let left = batch
             .events(losses, |event| {
                 seen.push(match event {
                     Event::StateChange(change) => format!("change {}", change.at.0),
@@ -107,6 +114,7 @@ mod tests {
                 });
             })
             .expect("every record is whole");
+        seen.extend(left.iter().map(|loss| format!("left {}", loss.since.0)));
         seen
     }
 
@@ -124,14 +132,15 @@ mod tests {
                 "loss 20",
                 "change 20",
                 "change 30",
-                "loss 40"
+                "left 40"
             ]
         );
     }
 
     #[test]
-    fn a_loss_without_records_is_told() {
-        assert_eq!(order(&Batch::default(), vec![loss(7)]), ["loss 7"]);
+    fn losses_after_the_last_record_are_left_in_order() {
+        let losses = vec![loss(9), loss(7)];
+        assert_eq!(order(&Batch::default(), losses), ["left 7", "left 9"]);
     }
 
     #[test]

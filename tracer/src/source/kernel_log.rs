@@ -1,5 +1,7 @@
 //! The kernel side's own diagnostics, on standard error.
 
+use std::io::{self, Write as _};
+
 use aya::Ebpf;
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
@@ -30,7 +32,8 @@ impl Log for StandardError {
     }
 
     fn log(&self, record: &Record<'_>) {
-        eprintln!("tracer: kernel side: {}", record.args());
+        // Where standard error cannot be written, there is nobody to tell.
+        let _ = writeln!(io::stderr(), "tracer: kernel side: {}", record.args());
     }
 
     fn flush(&self) {}

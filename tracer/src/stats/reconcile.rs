@@ -31,9 +31,20 @@ pub struct Comparison {
     pub traced: i64,
     /// Whether they agree; `None` where they cannot be compared.
     pub agree: Option<bool>,
-    /// Changes that came while a counter was being read, on either side of it: a difference of up
-    /// to this many is none.
+    /// Changes that came while a counter was being read, or of which this hook cannot tell whether
+    /// they count: a difference of up to this many is none.
     pub uncertain: u64,
+    /// Why they differ, or cannot be compared, where that is known.
+    pub note: Option<&'static str>,
+}
+
+/// Why a difference says nothing about the trace.
+mod note {
+    pub(super) const HALF_OPEN: &str = "the kernel also counts half-open connections that failed, which the tracepoint never shows";
+    pub(super) const NAMESPACES: &str = "this hook does not tell network namespaces apart";
+    pub(super) const REUSED: &str =
+        "a network namespace's number was used again, or its counters cannot be read";
+    pub(super) const CLOSE_WAIT: &str = "kernels differ on whether CLOSE_WAIT counts";
 }
 
 /// What one change, or many, should do to the counters.
@@ -42,6 +53,8 @@ struct Counts {
     active_opens: i64,
     passive_opens: i64,
     attempt_fails: i64,
+    /// Ends of attempts of which the hook does not tell whether the kernel counts them.
+    attempts_undecided: i64,
     estab_resets: i64,
     /// ESTABLISHED alone.
     curr_estab: i64,
@@ -63,9 +76,12 @@ impl Counts {
             (Close, SynSent) => counts.active_opens = 1,
             (Listen, SynRecv) => counts.passive_opens = 1,
             (SynSent | SynRecv, Close) => {
-                let by_program = change.task_holds_socket == Some(true)
-                    && change.error.is_some_and(|error| error.0 == 0);
-                counts.attempt_fails = i64::from(!by_program);
+                match (change.task_holds_socket, change.error) {
+                    (Some(holds), Some(error)) => {
+                        counts.attempt_fails = i64::from(!holds || error.0 != 0);
+                    }
+                    _ => counts.attempts_undecided = 1,
+                }
                 let no_port = change.from == SynSent && change.shown.local_port == 0;
                 counts.active_opens = -i64::from(no_port);
             }
@@ -84,6 +100,7 @@ impl Counts {
         self.active_opens += other.active_opens;
         self.passive_opens += other.passive_opens;
         self.attempt_fails += other.attempt_fails;
+        self.attempts_undecided += other.attempts_undecided;
         self.estab_resets += other.estab_resets;
         self.curr_estab += other.curr_estab;
         self.curr_estab_or_close_wait += other.curr_estab_or_close_wait;
@@ -94,6 +111,7 @@ impl Counts {
             active_opens: self.active_opens.abs(),
             passive_opens: self.passive_opens.abs(),
             attempt_fails: self.attempt_fails.abs(),
+            attempts_undecided: self.attempts_undecided.abs(),
             estab_resets: self.estab_resets.abs(),
             curr_estab: self.curr_estab.abs(),
             curr_estab_or_close_wait: self.curr_estab_or_close_wait.abs(),
@@ -150,7 +168,7 @@ impl Reconciler {
     ///
     /// A namespace that had gone by the end takes its counters with it, so its changes are left
     /// out; one that came meanwhile began at zero. Where the hook does not tell namespaces apart,
-    /// all are compared as one, unless one of them has gone.
+    /// all are compared as one, and a difference says nothing.
     pub fn compare(&self) -> Vec<Comparison> {
         let has_end =
             |netns: &Option<u32>| netns.is_none_or(|netns| self.ends.contains_key(&netns));
@@ -163,60 +181,84 @@ impl Reconciler {
         };
         let counted = sum(&self.counted);
         let uncertain = sum(&self.uncertain);
-        let apart = !self.counted.contains_key(&None);
-        let all_ended = self
-            .starts
-            .keys()
-            .all(|netns| self.ends.contains_key(netns));
-        let comparable = apart || all_ended;
+        let undecided = counted.attempts_undecided + uncertain.attempts_undecided;
 
-        let compare = |counter: &'static str, key: &str, of: fn(Counts) -> i64| {
-            let kernel = comparable.then(|| self.moved(key)).flatten();
-            let uncertain = of(uncertain).unsigned_abs();
-            let traced = of(counted);
-            Comparison {
-                counter,
-                kernel,
-                traced,
-                agree: kernel.map(|kernel| kernel.abs_diff(traced) <= uncertain),
-                uncertain,
-            }
+        let compare = |counter: &'static str, of: fn(Counts) -> i64| Comparison {
+            counter,
+            kernel: None,
+            traced: of(counted),
+            agree: None,
+            uncertain: of(uncertain).unsigned_abs(),
+            note: None,
         };
-        let established = compare("CurrEstab", "Tcp.CurrEstab", |counts| counts.curr_estab);
-        let with_close_wait = compare("CurrEstab", "Tcp.CurrEstab", |counts| {
-            counts.curr_estab_or_close_wait
-        });
+        let mut attempts = compare("AttemptFails", |counts| counts.attempt_fails);
+        attempts.uncertain += undecided.unsigned_abs();
         vec![
-            compare("ActiveOpens", "Tcp.ActiveOpens", |counts| {
-                counts.active_opens
-            }),
-            compare("PassiveOpens", "Tcp.PassiveOpens", |counts| {
-                counts.passive_opens
-            }),
-            compare("AttemptFails", "Tcp.AttemptFails", |counts| {
-                counts.attempt_fails
-            }),
-            compare("EstabResets", "Tcp.EstabResets", |counts| {
-                counts.estab_resets
-            }),
-            // Kernels differ on whether CLOSE_WAIT counts (see `KernelCounters`).
-            if established.agree == Some(true) {
-                established
-            } else {
-                with_close_wait
-            },
+            self.judge(compare("ActiveOpens", |counts| counts.active_opens), None),
+            self.judge(compare("PassiveOpens", |counts| counts.passive_opens), None),
+            self.judge(attempts, Some(note::HALF_OPEN)),
+            self.judge(compare("EstabResets", |counts| counts.estab_resets), None),
+            self.judge_current(
+                compare("CurrEstab", |counts| counts.curr_estab),
+                compare("CurrEstab", |counts| counts.curr_estab_or_close_wait),
+            ),
         ]
     }
 
+    /// Holds a figure against the kernel's. `more` says what a kernel that counted more may have
+    /// counted that no trace can show.
+    fn judge(&self, mut one: Comparison, more: Option<&'static str>) -> Comparison {
+        one.kernel = self.moved(one.counter);
+        let Some(kernel) = one.kernel else {
+            one.note = (!self.ends.is_empty()).then_some(note::REUSED);
+            return one;
+        };
+        if kernel.abs_diff(one.traced) <= one.uncertain {
+            one.agree = Some(true);
+        } else if self.counted.contains_key(&None) {
+            one.note = Some(note::NAMESPACES);
+        } else if kernel > one.traced && more.is_some() {
+            one.note = more;
+        } else {
+            one.agree = Some(false);
+        }
+        one
+    }
+
+    /// Holds the number of connections there are against the kernel's, by both of its meanings:
+    /// a version number does not tell which one a kernel has (see `KernelCounters`).
+    fn judge_current(&self, alone: Comparison, with_close_wait: Comparison) -> Comparison {
+        let same = alone.traced == with_close_wait.traced;
+        let mut judged = self.judge(alone, None);
+        let other = self.judge(with_close_wait, None);
+        if same || judged.agree == other.agree {
+            return other;
+        }
+        if judged.agree != Some(true) {
+            judged = other;
+        }
+        judged.agree = None;
+        judged.note = Some(note::CLOSE_WAIT);
+        judged
+    }
+
     /// By how much a counter moved, all namespaces together.
-    fn moved(&self, key: &str) -> Option<i64> {
+    ///
+    /// `None` where it cannot be read, and where one ran backwards: then the namespace is another
+    /// one, which was given the number of one that has gone.
+    fn moved(&self, counter: &str) -> Option<i64> {
+        let key = format!("Tcp.{counter}");
+        let is_current = counter == "CurrEstab";
         let mut total = 0;
         for (netns, end) in &self.ends {
-            let end = i64::try_from(end.counters.get(key)?).ok()?;
+            let end = i64::try_from(end.counters.get(&key)?).ok()?;
             let start = match self.starts.get(netns) {
-                Some(start) => i64::try_from(start.counters.get(key)?).ok()?,
+                Some(start) => i64::try_from(start.counters.get(&key)?).ok()?,
                 None => 0,
             };
+            if end < start && !is_current {
+                return None;
+            }
             total += end - start;
         }
         (!self.ends.is_empty()).then_some(total)
@@ -328,16 +370,67 @@ mod tests {
     }
 
     #[test]
-    fn both_meanings_of_curr_estab_are_known() {
-        for estab in [0, 1] {
+    fn neither_meaning_of_curr_estab_is_taken_for_granted() {
+        let judged = |estab: u64, to: TcpState| {
             let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 1)]);
-            reconciler.count(&in_netns(1, change(1, 200, Established, CloseWait)));
+            reconciler.count(&in_netns(1, change(1, 200, Established, to)));
             reconciler.close(vec![reading(1, 300, 0, estab)]);
-            assert_eq!(
-                of(&reconciler.compare(), "CurrEstab").agree,
-                Some(true),
-                "{estab}"
-            );
+            of(&reconciler.compare(), "CurrEstab").agree
+        };
+        assert_eq!(judged(0, FinWait1), Some(true), "by both");
+        assert_eq!(judged(1, FinWait1), Some(false), "by neither");
+        assert_eq!(judged(0, CloseWait), None, "by one of them");
+        assert_eq!(judged(1, CloseWait), None, "by the other");
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_not_compared() {
+        let mut reconciler = Reconciler::new(vec![reading(1, 100, 9, 0)]);
+        reconciler.count(&in_netns(1, change(1, 200, Close, SynSent)));
+        reconciler.close(vec![reading(1, 300, 1, 0)]);
+        let opens = of(&reconciler.compare(), "ActiveOpens").clone();
+        assert_eq!((opens.kernel, opens.agree), (None, None));
+        assert_eq!(opens.note, Some(note::REUSED));
+    }
+
+    #[test]
+    fn a_hook_that_does_not_tell_namespaces_apart_accuses_nobody() {
+        let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 0)]);
+        for socket in 1..=3 {
+            let mut one = change(socket, 200, Close, SynSent);
+            one.netns = None;
+            reconciler.count(&one);
         }
+        reconciler.close(vec![reading(1, 300, 1, 0)]);
+        let opens = of(&reconciler.compare(), "ActiveOpens").clone();
+        assert_eq!((opens.agree, opens.note), (None, Some(note::NAMESPACES)));
+    }
+
+    #[test]
+    fn half_open_connections_that_fail_are_counted_by_the_kernel_alone() {
+        let fails = |at, count| {
+            let text = format!("Tcp: AttemptFails\nTcp: {count}\n");
+            Reading {
+                netns: 1,
+                before: MonoNs(at),
+                after: MonoNs(at + 10),
+                counters: KernelCounters::parse(&text),
+            }
+        };
+        let mut reconciler = Reconciler::new(vec![fails(100, 0)]);
+        reconciler.close(vec![fails(300, 3)]);
+        let found = of(&reconciler.compare(), "AttemptFails").clone();
+        assert_eq!((found.kernel, found.agree), (Some(3), None));
+        assert_eq!(found.note, Some(note::HALF_OPEN));
+    }
+
+    #[test]
+    fn an_end_that_the_hook_cannot_judge_is_not_counted_against_the_kernel() {
+        let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 0)]);
+        let mut given_up = in_netns(1, change(1, 200, SynSent, Close));
+        (given_up.error, given_up.task_holds_socket) = (None, None);
+        reconciler.count(&given_up);
+        reconciler.close(vec![reading(1, 300, 0, 0)]);
+        assert_eq!(of(&reconciler.compare(), "AttemptFails").agree, Some(true));
     }
 }

@@ -55,11 +55,6 @@ impl SummaryBuilder {
         }
     }
 
-    /// Returns how many changes were lost so far.
-    pub fn lost(&self) -> u64 {
-        self.lost
-    }
-
     /// Makes the summary.
     pub fn finish(
         &self,

@@ -1,11 +1,12 @@
 //! One connection while it lives: its states so far, and what is known of it.
 
-use crate::model::{Endpoint, Existing, Family, MonoNs, Socket, StateChange, TcpState, Tuple};
+mod telling;
 
-use super::Ending;
-use super::output::{
-    Change, Closer, ConnId, Opened, Origin, Owner, Segment, Span, Timeline, Unknown,
-};
+use crate::model::{CloseError, Existing, Family, MonoNs, Socket, StateChange, TcpState, Tuple};
+
+use super::output::{Change, ConnId, Opened, Origin, Owner, Segment, Span, Unknown};
+pub(super) use telling::Ended;
+
 use super::selection::{Facts, Selection, Verdict};
 
 /// A connection that has not ended.
@@ -30,6 +31,8 @@ pub(super) struct Connection {
     past: Vec<Segment>,
     state: TcpState,
     entered: Entered,
+    /// The socket's error at the change before; `None` where there was none, or it is not known.
+    last_error: Option<CloseError>,
 }
 
 /// When the present state was entered, or why that is not known.
@@ -38,20 +41,8 @@ type Entered = Result<MonoNs, Unknown>;
 impl Connection {
     /// Begins a connection with the first change that is seen of it.
     ///
-    /// If that is not the first one it made, it is older than the trace, or, where `lossy`, may
-    /// have begun unseen.
-    pub(super) fn begin(id: ConnId, change: &StateChange, lossy: bool) -> Self {
-        let opened = match (change.from, change.to) {
-            _ if change.is_listener() => Opened::Listen,
-            _ if !change.starts_connection() && lossy => Opened::NotSeen,
-            _ if !change.starts_connection() => Opened::BeforeTrace,
-            (_, TcpState::SynSent) => Opened::Active,
-            _ => Opened::Passive,
-        };
-        let unknown = match lossy {
-            true => Unknown::Loss,
-            false => Unknown::BeforeTrace,
-        };
+    /// If that is not the first one it made, `unseen` tells why the others were not seen.
+    pub(super) fn begin(id: ConnId, change: &StateChange, unseen: Unknown) -> Self {
         Self {
             id,
             socket: Some(change.socket),
@@ -61,13 +52,14 @@ impl Connection {
             held: Vec::new(),
             waits: false,
             has_changed: false,
-            opened,
+            opened: opened_by(change, unseen),
             socket_family: change.socket_family,
             netns: change.netns,
             owner: Owner::default(),
             past: Vec::new(),
             state: change.from,
-            entered: Err(unknown),
+            entered: Err(unseen),
+            last_error: None,
         }
     }
 
@@ -96,6 +88,7 @@ impl Connection {
             past: Vec::new(),
             state: existing.state,
             entered: Err(Unknown::BeforeTrace),
+            last_error: None,
         }
     }
 
@@ -183,8 +176,57 @@ impl Connection {
         }
         self.owner.uid = change.uid.or(self.owner.uid);
         self.owner.cgroup = change.cgroup.or(self.owner.cgroup);
-        if self.owner.process.is_none() && change.task_holds_socket == Some(true) {
+        if self.owner.process.is_none()
+            && change.task_holds_socket == Some(true)
+            && !change.is_killed()
+        {
             self.owner.process = Some((change.task.pid, change.task.comm));
+        }
+        self.last_error = change.error;
+    }
+
+    /// Returns the error with which this change came about, before the change is taken in.
+    ///
+    /// # Kernel
+    ///
+    /// An error can be pending for long without closing anything (an ICMP error on a socket with
+    /// IP_RECVERR, a failed TLS record). One that was there before says nothing about this change,
+    /// and where nobody looked before, none is believed that would make a death of what may go on
+    /// in a timewait socket.
+    pub(super) fn fresh_error(&self, change: &StateChange) -> Option<CloseError> {
+        use TcpState::{Closing, FinWait2};
+        let error = change.error?;
+        let may_live_on = matches!(change.from, FinWait2 | Closing);
+        match self.last_error {
+            _ if error.0 == 0 => Some(error),
+            Some(before) if before == error => None,
+            None if may_live_on => None,
+            _ => Some(error),
+        }
+    }
+
+    /// Returns whether a change at this connection's socket address must be another socket's.
+    ///
+    /// Without cookies, two sockets at one address are told apart by their ends alone.
+    pub(super) fn contradicts(&self, change: &StateChange) -> bool {
+        if let (Some(mine), Some(other)) = (self.cookie, change.cookie) {
+            return mine != other;
+        }
+        let told = change.tuple();
+        let comparable = match self.is_listener() {
+            true => self.tuple.local.is_complete() && told.local.is_complete(),
+            false => self.tuple.is_complete() && told.is_complete(),
+        };
+        comparable && told != self.tuple
+    }
+
+    /// Returns whether it is shown, or could be if more were known. A child that has no ends yet is
+    /// nobody's loss: what the kernel side filters out never gets any.
+    pub(super) fn may_be_shown(&self) -> bool {
+        match self.verdict {
+            Verdict::Shown => true,
+            Verdict::Undecided => self.has_all_ends(),
+            Verdict::Hidden => false,
         }
     }
 
@@ -269,97 +311,21 @@ impl Connection {
     fn family(&self) -> Family {
         self.tuple.family().unwrap_or(self.socket_family)
     }
-
-    /// Ends the connection and tells its life.
-    pub(super) fn into_timeline(mut self, ended: Ended) -> Timeline {
-        let end = match ended {
-            // The change to CLOSE has been applied: the last segment is the state before it.
-            Ended::Closed(_) => self.entered.ok(),
-            Ended::Unseen(_, why) => {
-                self.leave(Span::Unknown(why));
-                None
-            }
-            Ended::Open { now, lossy_until } => {
-                let span = match self.span_until(now, lossy_until) {
-                    Span::Known(ns) => Span::Open(ns),
-                    other => other,
-                };
-                self.leave(span);
-                Some(now)
-            }
-        };
-        let start = self.past.first().and_then(|segment| segment.start);
-        let why_unknown = self.past.iter().find_map(|segment| match segment.span {
-            Span::Unknown(why) => Some(why),
-            _ => None,
-        });
-        let lifetime = match (
-            why_unknown,
-            start.zip(end).and_then(|(start, end)| end.since(start)),
-        ) {
-            (Some(why), _) => Span::Unknown(why),
-            (None, None) => Span::Unknown(Unknown::BeforeTrace),
-            (None, Some(ns)) if matches!(ended, Ended::Open { .. }) => Span::Open(ns),
-            (None, Some(ns)) => Span::Known(ns),
-        };
-        let ended = match ended {
-            Ended::Closed(ending) | Ended::Unseen(ending, _) => Some(ending),
-            Ended::Open { .. } => None,
-        };
-        Timeline {
-            conn: self.id,
-            family: self.family(),
-            tuple: match self.is_listener() {
-                true => Tuple {
-                    remote: Endpoint::default(),
-                    ..self.tuple
-                },
-                false => self.tuple,
-            },
-            opened: self.opened,
-            closed_first: closed_first(&self.past, ended),
-            ended,
-            lifetime,
-            owner: self.owner,
-            netns: self.netns,
-            cookie: self.cookie,
-            segments: self.past,
-        }
-    }
 }
 
-/// Why a connection is told now.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ended {
-    /// It changed to CLOSE.
-    Closed(Ending),
-    /// It is not followed any more, without a change to CLOSE.
-    Unseen(Ending, Unknown),
-    /// The trace is over.
-    Open {
-        /// When.
-        now: MonoNs,
-        /// The last moment at which a change is known to have been lost.
-        lossy_until: Option<MonoNs>,
-    },
-}
-
-/// Judges who closed first by the states passed: RFC 9293 lets only the end that closes first pass
-/// FIN_WAIT1, only the other one CLOSE_WAIT, and CLOSING only where the FINs crossed.
-fn closed_first(segments: &[Segment], ended: Option<Ending>) -> Option<Closer> {
-    let passed = |wanted: TcpState| segments.iter().any(|segment| segment.state == wanted);
-    if passed(TcpState::Closing) {
-        return Some(Closer::Both);
+/// How a connection began whose first seen change this is.
+fn opened_by(change: &StateChange, unseen: Unknown) -> Opened {
+    if change.is_listener() {
+        return Opened::Listen;
     }
-    if passed(TcpState::FinWait1) || passed(TcpState::FinWait2) {
-        return Some(Closer::Local);
+    if change.starts_connection() {
+        return match change.to {
+            TcpState::SynSent => Opened::Active,
+            _ => Opened::Passive,
+        };
     }
-    if passed(TcpState::CloseWait) || passed(TcpState::LastAck) {
-        return Some(Closer::Remote);
-    }
-    match ended {
-        Some(Ending::ResetByPeer) if passed(TcpState::Established) => Some(Closer::Remote),
-        Some(Ending::Aborted) if passed(TcpState::Established) => Some(Closer::Local),
-        _ => None,
+    match unseen {
+        Unknown::BeforeTrace => Opened::BeforeTrace,
+        _ => Opened::NotSeen,
     }
 }

@@ -20,8 +20,10 @@ pub enum Ending {
     TimedOut,
     /// This host gave the connection up without a FIN.
     Aborted,
-    /// The program gave up before the connection stood.
+    /// It ended before it was established, and nothing came from the other end.
     GivenUp,
+    /// No local port was free, so nothing was sent.
+    NoPort,
     /// Another error, by its number.
     Error(u32),
     /// It is gone, and this hook cannot say why.
@@ -41,10 +43,32 @@ mod errno {
     pub(super) const ECONNRESET: u32 = 104;
     pub(super) const ETIMEDOUT: u32 = 110;
     pub(super) const ECONNREFUSED: u32 = 111;
+
+    /// Names of others that end a connection.
+    pub(super) fn name(number: u32) -> Option<&'static str> {
+        Some(match number {
+            1 => "EPERM",
+            12 => "ENOMEM",
+            13 => "EACCES",
+            22 => "EINVAL",
+            71 => "EPROTO",
+            90 => "EMSGSIZE",
+            92 => "ENOPROTOOPT",
+            99 => "EADDRNOTAVAIL",
+            100 => "ENETDOWN",
+            101 => "ENETUNREACH",
+            105 => "ENOBUFS",
+            112 => "EHOSTDOWN",
+            113 => "EHOSTUNREACH",
+            _ => return None,
+        })
+    }
 }
 
 impl Ending {
-    /// Judges the change from `last` to `CLOSE`.
+    /// Judges a change to `CLOSE`. `error` is the socket's error where it came with this change.
+    ///
+    /// Without it, only what the states themselves tell is told.
     ///
     /// # Kernel
     ///
@@ -52,7 +76,7 @@ impl Ending {
     /// `tcp_done_with_error`): a reset gives ECONNREFUSED in SYN_SENT, EPIPE in CLOSE_WAIT and
     /// ECONNRESET elsewhere; `ss -K` gives ECONNABORTED. A close by the program itself (unread
     /// data, SO_LINGER of zero) leaves no error.
-    pub fn judge(last: TcpState, error: Option<CloseError>) -> Self {
+    pub(super) fn judge(last: TcpState, error: Option<CloseError>, has_local_port: bool) -> Self {
         use TcpState::{Closing, FinWait2, LastAck, Listen, SynSent};
         if last == Listen {
             return Self::StoppedListening;
@@ -67,8 +91,9 @@ impl Ending {
         }
         match (last, error) {
             (FinWait2 | Closing, _) => Self::TimeWaitOrClosed,
-            (LastAck, _) => Self::Closed,
             (_, None) => Self::CauseUnknown,
+            (LastAck, Some(_)) => Self::Closed,
+            (SynSent, Some(_)) if !has_local_port => Self::NoPort,
             (SynSent, Some(_)) => Self::GivenUp,
             (_, Some(_)) => Self::Aborted,
         }
@@ -87,7 +112,11 @@ impl fmt::Display for Ending {
             Self::TimedOut => f.write_str("timed out"),
             Self::Aborted => f.write_str("aborted by this host"),
             Self::GivenUp => f.write_str("given up before it was established"),
-            Self::Error(number) => write!(f, "failed with errno {number}"),
+            Self::NoPort => f.write_str("not sent: no local port was free"),
+            Self::Error(number) => match errno::name(*number) {
+                Some(name) => write!(f, "failed with {name}"),
+                None => write!(f, "failed with errno {number}"),
+            },
             Self::CauseUnknown => f.write_str("closed: not known why"),
             Self::StoppedListening => f.write_str("stopped listening"),
             Self::NotSeen => f.write_str("end not seen"),
@@ -104,31 +133,44 @@ mod tests {
     #[test]
     fn a_change_to_close_is_never_called_a_death_while_a_timewait_socket_may_live() {
         for error in [None, Some(CloseError(0))] {
-            assert_eq!(Ending::judge(FinWait2, error), Ending::TimeWaitOrClosed);
-            assert_eq!(Ending::judge(Closing, error), Ending::TimeWaitOrClosed);
+            assert_eq!(
+                Ending::judge(FinWait2, error, true),
+                Ending::TimeWaitOrClosed
+            );
+            assert_eq!(
+                Ending::judge(Closing, error, true),
+                Ending::TimeWaitOrClosed
+            );
         }
         assert_eq!(
-            Ending::judge(FinWait2, Some(CloseError(104))),
+            Ending::judge(FinWait2, Some(CloseError(104)), true),
             Ending::ResetByPeer
         );
     }
 
     #[test]
     fn without_the_error_nothing_is_claimed() {
-        for state in [SynSent, SynRecv, Established, CloseWait, FinWait1] {
-            assert_eq!(Ending::judge(state, None), Ending::CauseUnknown, "{state}");
+        for state in [SynSent, SynRecv, Established, CloseWait, FinWait1, LastAck] {
+            assert_eq!(
+                Ending::judge(state, None, true),
+                Ending::CauseUnknown,
+                "{state}"
+            );
         }
-        assert_eq!(Ending::judge(LastAck, None), Ending::Closed);
-        assert_eq!(Ending::judge(Listen, None), Ending::StoppedListening);
+        assert_eq!(Ending::judge(Listen, None, true), Ending::StoppedListening);
     }
 
     #[test]
     fn errors_tell_who_ended_it() {
-        let judged = |state, error| Ending::judge(state, Some(CloseError(error)));
+        let judged = |state, error| Ending::judge(state, Some(CloseError(error)), true);
         assert_eq!(judged(SynSent, 111), Ending::Refused);
         assert_eq!(judged(SynSent, 110), Ending::TimedOut);
         assert_eq!(judged(SynSent, 0), Ending::GivenUp);
         assert_eq!(judged(SynSent, 113), Ending::Error(113));
+        assert_eq!(Ending::Error(113).to_string(), "failed with EHOSTUNREACH");
+        assert_eq!(judged(LastAck, 0), Ending::Closed);
+        let no_port = Ending::judge(SynSent, Some(CloseError(0)), false);
+        assert_eq!(no_port, Ending::NoPort);
         assert_eq!(judged(Established, 0), Ending::Aborted);
         assert_eq!(judged(CloseWait, 32), Ending::ResetByPeer);
         assert_eq!(judged(Established, 103), Ending::Aborted);

@@ -25,6 +25,8 @@ pub(super) struct Identity {
 struct Changing {
     cookies: HashSet<u64>,
     tuples: HashSet<Tuple>,
+    /// Ends of which the local port was not chosen yet.
+    without_port: Vec<Tuple>,
 }
 
 impl Identity {
@@ -102,13 +104,23 @@ impl Identity {
                 Some(cookie) => changing.cookies.insert(cookie),
                 None => changing.tuples.insert(change.tuple()),
             };
+            let tuple = change.tuple();
+            if change.cookie.is_none() && tuple.local.port.is_none() && tuple.remote.is_complete() {
+                changing.without_port.push(tuple);
+            }
         }
     }
 
     /// Returns whether a socket that was listed has changed since: the changes then tell more.
     pub(super) fn has_changed(&self, existing: &Existing) -> bool {
         self.changing.as_ref().is_none_or(|changing| {
-            changing.cookies.contains(&existing.cookie) || changing.tuples.contains(&existing.tuple)
+            let Tuple { local, remote } = existing.tuple;
+            changing.cookies.contains(&existing.cookie)
+                || changing.tuples.contains(&existing.tuple)
+                || changing
+                    .without_port
+                    .iter()
+                    .any(|other| other.remote == remote && other.local.addr == local.addr)
         })
     }
 

@@ -49,6 +49,8 @@ pub enum Unknown {
     Loss,
     /// A change on the way was not seen, though none is known to be lost.
     Missed,
+    /// The connection was let go in it, or before it: too many were alive.
+    NotFollowed,
     /// The clocks of two CPUs disagree.
     Clock,
 }
@@ -118,7 +120,7 @@ pub enum Opened {
     Passive,
     /// Before the trace did.
     BeforeTrace,
-    /// Not known: changes were lost before the first one that was seen.
+    /// Not known: changes were lost, or connections let go, before the first one that was seen.
     NotSeen,
     /// Not a connection: a socket that listens.
     Listen,
@@ -171,4 +173,19 @@ pub struct Timeline {
     pub netns: Option<u32>,
     /// Socket cookie.
     pub cookie: Option<u64>,
+}
+
+impl Change {
+    /// Returns whether it is a listening socket's own change, not one of its children's.
+    pub fn is_listener(&self) -> bool {
+        use crate::model::TcpState::{Listen, SynRecv};
+        self.to == Listen || (self.from == Some(Listen) && self.to != SynRecv)
+    }
+}
+
+impl Timeline {
+    /// Returns whether it is a listening socket's.
+    pub fn is_listener(&self) -> bool {
+        self.opened == Opened::Listen
+    }
 }

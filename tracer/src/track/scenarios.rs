@@ -6,7 +6,7 @@ use super::output::Unknown;
 use super::test_events::{change, loss};
 use super::*;
 use crate::model::TcpState::*;
-use crate::model::{Endpoint, Event, Existing, MonoNs, StateChange, TcpState, Tuple};
+use crate::model::{CloseError, Endpoint, Event, Existing, MonoNs, StateChange, TcpState, Tuple};
 
 /// Runs events through a tracker and returns what it showed.
 fn outputs(selection: Selection, limits: Limits, events: &[Event]) -> Vec<Output> {
@@ -530,4 +530,129 @@ fn an_ipv4_mapped_tuple_is_folded() {
         (first.tuple, first.family),
         (plain, crate::model::Family::Ipv4)
     );
+}
+
+#[test]
+fn an_error_that_was_pending_before_does_not_end_a_connection() {
+    let states = [
+        (SynSent, 100),
+        (Established, 110),
+        (FinWait1, 130),
+        (FinWait2, 140),
+        (Close, 150),
+    ];
+    let mut events = life(1, Close, &states);
+    for event in &mut events[2..] {
+        let Event::StateChange(change) = event else {
+            continue;
+        };
+        // An ICMP error on a socket with IP_RECVERR stays until somebody reads it.
+        change.error = Some(CloseError(113));
+    }
+    assert_eq!(
+        timelines(&all(&events))[0].ended,
+        Some(Ending::TimeWaitOrClosed)
+    );
+}
+
+#[test]
+fn an_error_that_nobody_saw_coming_makes_no_death_of_a_close() {
+    let mut only = change(1, 100, FinWait2, Close);
+    only.error = Some(CloseError(104));
+    let shown = all(&[Event::StateChange(only)]);
+    assert_eq!(timelines(&shown)[0].ended, Some(Ending::TimeWaitOrClosed));
+}
+
+#[test]
+fn whoever_kills_a_socket_does_not_own_it() {
+    let mut events = life(
+        1,
+        Listen,
+        &[(SynRecv, 100), (Established, 110), (Close, 150)],
+    );
+    if let Some(Event::StateChange(change)) = events.last_mut() {
+        change.error = Some(CloseError(103));
+        change.task_holds_socket = Some(true);
+    }
+    assert_eq!(timelines(&all(&events))[0].owner.process, None);
+}
+
+#[test]
+fn a_connection_that_was_let_go_does_not_come_back_as_an_old_one() {
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let mut events = life(1, Close, &[(SynSent, 100), (Established, 110)]);
+    events.extend(life(2, Close, &[(SynSent, 120)]));
+    events.extend(life(1, Established, &[(FinWait1, 130)]));
+    let shown = outputs(Selection::default(), limits, &events);
+    let timelines = timelines(&shown);
+    assert_eq!(spans(timelines[0]), "SYN_SENT 10, ESTABLISHED ?NotFollowed");
+    let back = timelines.last().expect("three timelines");
+    assert_eq!(back.opened, Opened::NotSeen);
+    assert_eq!(spans(back), "ESTABLISHED ?NotFollowed, FIN_WAIT1 ≥999870");
+}
+
+#[test]
+fn connections_that_are_not_shown_are_let_go_without_a_word() {
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let selection = Selection {
+        remote_ports: vec![443],
+        ..Selection::default()
+    };
+    let mut tracker = Tracker::new(selection, limits);
+    for socket in 1..=3 {
+        tracker.handle(&Event::StateChange(change(socket, 100, Close, SynSent)));
+    }
+    assert_eq!((tracker.poll(), tracker.tally().evicted), (None, 0));
+}
+
+#[test]
+fn without_cookies_other_ends_are_another_connection() {
+    let classic = |change: StateChange| StateChange {
+        cookie: None,
+        ..change
+    };
+    let first = classic(change(1, 100, SynSent, Established));
+    let mut other = classic(change(1, 200, Established, FinWait1));
+    other.shown.local_port = 5555;
+    let events = [
+        Event::StateChange(first),
+        Event::Loss(loss(150, 160)),
+        Event::StateChange(other),
+    ];
+    let shown = all(&events);
+    let timelines = timelines(&shown);
+    assert_eq!(timelines.len(), 2);
+    assert_eq!(timelines[0].ended, Some(Ending::NotSeen));
+    assert_eq!(timelines[1].tuple.local.port, Some(5555));
+}
+
+#[test]
+fn a_connect_in_progress_is_not_listed_beside_itself() {
+    let mut begun = change(1, 100, Close, SynSent);
+    let existing = Existing {
+        at: MonoNs(90),
+        cookie: 77,
+        state: SynSent,
+        full_socket: true,
+        tuple: change(1, 110, SynSent, Established).tuple(),
+        netns: 1,
+        uid: None,
+    };
+    (begun.cookie, begun.bound_port, begun.shown.local_port) = (None, None, 0);
+    let mut tracker = Tracker::new(Selection::default(), Limits::default());
+    tracker.handle(&Event::StateChange(begun));
+    tracker.handle(&Event::Existing(existing));
+    assert_eq!(tracker.followed(), 1);
+}
+
+#[test]
+fn a_change_that_changes_nothing_begins_and_ends_nothing() {
+    let shown = all(&[Event::StateChange(change(1, 100, Close, Close))]);
+    assert_eq!(timelines(&shown).len(), 0);
 }

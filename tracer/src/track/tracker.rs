@@ -32,11 +32,7 @@ impl Default for Limits {
 /// Counts of what the tracker has met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// State changes taken in, shown or not.
-    pub changes: u64,
-    /// Changes known to be lost.
-    pub lost: u64,
-    /// Connections let go because too many were alive.
+    /// Connections let go because too many were alive, those aside that are not to be shown.
     pub evicted: u64,
     /// Sockets that existed when the trace began, those whose state no event will ever tell apart
     /// included.
@@ -89,7 +85,8 @@ impl Tracker {
     }
 
     /// Returns how many connections are followed now.
-    pub fn followed(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn followed(&self) -> usize {
         self.connections.len()
     }
 
@@ -146,13 +143,17 @@ impl Tracker {
 
     fn handle_change(&mut self, change: &StateChange) {
         self.handle_timeout(change.at);
-        self.tally.changes += 1;
         self.identity.note_change(change);
 
+        if change.from == change.to {
+            self.show_repetition(change);
+            return;
+        }
         let id = self.connection_of(change);
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        let error = connection.fresh_error(change);
         let span = connection.apply(change, self.lossy_until);
         connection.judge(&self.selection);
         let shown = connection.change(change, span);
@@ -171,7 +172,8 @@ impl Tracker {
             }
         }
         if change.to == TcpState::Close {
-            let ending = Ending::judge(change.from, change.error);
+            let has_port = change.shown.local_port != 0;
+            let ending = Ending::judge(change.from, error, has_port);
             self.end(id, Ended::Closed(ending));
         }
     }
@@ -180,11 +182,7 @@ impl Tracker {
     fn connection_of(&mut self, change: &StateChange) -> ConnId {
         if let Some(id) = self.identity.at_socket(change.socket) {
             let living = self.connections.get(&id);
-            let same_socket = living.is_some_and(|connection| {
-                connection.cookie.is_none()
-                    || change.cookie.is_none()
-                    || connection.cookie == change.cookie
-            });
+            let same_socket = living.is_some_and(|connection| !connection.contradicts(change));
             if same_socket && !change.starts_connection() {
                 return id;
             }
@@ -203,13 +201,37 @@ impl Tracker {
             self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::BeforeTrace));
         }
         let id = self.number();
-        self.add(Connection::begin(id, change, self.lossy_until.is_some()));
+        self.add(Connection::begin(id, change, self.why_unseen()));
         self.identity.settle(change.socket, id);
         id
     }
 
+    /// Why earlier changes of a connection that begins in its midst were not seen.
+    fn why_unseen(&self) -> Unknown {
+        match self.lossy_until {
+            Some(_) => Unknown::Loss,
+            None if self.tally.evicted > 0 => Unknown::NotFollowed,
+            None => Unknown::BeforeTrace,
+        }
+    }
+
+    /// Shows a change that changes nothing, as far as its connection is shown; it begins and ends
+    /// none.
+    fn show_repetition(&mut self, change: &StateChange) {
+        let living = self.identity.at_socket(change.socket);
+        if let Some(connection) = living.and_then(|id| self.connections.get_mut(&id)) {
+            let shown = connection.change(change, None);
+            match connection.verdict {
+                Verdict::Hidden => {}
+                _ => connection.held.push(shown),
+            }
+            if connection.verdict == Verdict::Shown && !connection.waits {
+                release(connection, &mut self.outputs);
+            }
+        }
+    }
+
     fn handle_loss(&mut self, loss: Loss) {
-        self.tally.lost += loss.lost;
         self.lossy_until = self.lossy_until.max(Some(loss.until));
         self.outputs.push_back(Output::Loss(loss));
     }
@@ -248,8 +270,13 @@ impl Tracker {
         while self.connections.len() >= self.limits.connections.max(1)
             && let Some((&oldest, _)) = self.connections.first_key_value()
         {
-            self.tally.evicted += 1;
-            self.end(oldest, Ended::Unseen(Ending::NotFollowed, Unknown::Missed));
+            let may_be_shown = self
+                .connections
+                .get(&oldest)
+                .is_some_and(Connection::may_be_shown);
+            self.tally.evicted += u64::from(may_be_shown);
+            let ended = Ended::Unseen(Ending::NotFollowed, Unknown::NotFollowed);
+            self.end(oldest, ended);
         }
         self.connections.insert(connection.id, connection);
     }

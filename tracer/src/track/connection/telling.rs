@@ -1,0 +1,101 @@
+//! The end of a connection: its life, told.
+
+use super::Connection;
+use crate::model::{Endpoint, MonoNs, TcpState, Tuple};
+use crate::track::Ending;
+use crate::track::output::{Closer, Segment, Span, Timeline, Unknown};
+
+impl Connection {
+    /// Ends the connection and tells its life.
+    pub(in crate::track) fn into_timeline(mut self, ended: Ended) -> Timeline {
+        let end = match ended {
+            // The change to CLOSE has been applied: the last segment is the state before it.
+            Ended::Closed(_) => self.entered.ok(),
+            Ended::Unseen(_, why) => {
+                self.leave(Span::Unknown(why));
+                None
+            }
+            Ended::Open { now, lossy_until } => {
+                let span = match self.span_until(now, lossy_until) {
+                    Span::Known(ns) => Span::Open(ns),
+                    other => other,
+                };
+                self.leave(span);
+                Some(now)
+            }
+        };
+        let start = self.past.first().and_then(|segment| segment.start);
+        let why_unknown = self.past.iter().find_map(|segment| match segment.span {
+            Span::Unknown(why) => Some(why),
+            _ => None,
+        });
+        let lifetime = match (
+            why_unknown,
+            start.zip(end).and_then(|(start, end)| end.since(start)),
+        ) {
+            (Some(why), _) => Span::Unknown(why),
+            (None, None) => Span::Unknown(Unknown::BeforeTrace),
+            (None, Some(ns)) if matches!(ended, Ended::Open { .. }) => Span::Open(ns),
+            (None, Some(ns)) => Span::Known(ns),
+        };
+        let ended = match ended {
+            Ended::Closed(ending) | Ended::Unseen(ending, _) => Some(ending),
+            Ended::Open { .. } => None,
+        };
+        Timeline {
+            conn: self.id,
+            family: self.family(),
+            tuple: match self.is_listener() {
+                true => Tuple {
+                    remote: Endpoint::default(),
+                    ..self.tuple
+                },
+                false => self.tuple,
+            },
+            opened: self.opened,
+            closed_first: closed_first(&self.past, ended),
+            ended,
+            lifetime,
+            owner: self.owner,
+            netns: self.netns,
+            cookie: self.cookie,
+            segments: self.past,
+        }
+    }
+}
+
+/// Why a connection is told now.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::track) enum Ended {
+    /// It changed to CLOSE.
+    Closed(Ending),
+    /// It is not followed any more, without a change to CLOSE.
+    Unseen(Ending, Unknown),
+    /// The trace is over.
+    Open {
+        /// When.
+        now: MonoNs,
+        /// The last moment at which a change is known to have been lost.
+        lossy_until: Option<MonoNs>,
+    },
+}
+
+/// Judges who closed first by the states passed: RFC 9293 lets only the end that closes first pass
+/// FIN_WAIT1, only the other one CLOSE_WAIT, and CLOSING only where the FINs crossed.
+fn closed_first(segments: &[Segment], ended: Option<Ending>) -> Option<Closer> {
+    let passed = |wanted: TcpState| segments.iter().any(|segment| segment.state == wanted);
+    if passed(TcpState::Closing) {
+        return Some(Closer::Both);
+    }
+    if passed(TcpState::FinWait1) || passed(TcpState::FinWait2) {
+        return Some(Closer::Local);
+    }
+    if passed(TcpState::CloseWait) || passed(TcpState::LastAck) {
+        return Some(Closer::Remote);
+    }
+    match ended {
+        Some(Ending::ResetByPeer) if passed(TcpState::Established) => Some(Closer::Remote),
+        Some(Ending::Aborted) if passed(TcpState::Established) => Some(Closer::Local),
+        _ => None,
+    }
+}
