@@ -17,10 +17,20 @@ pub(super) fn namespaces(asked: Option<&[Resolved]>) -> (Vec<NetNs>, Vec<String>
         }
         Some(asked) => {
             let wanted = |one: &NetNs| asked.iter().any(|asked| asked.inode() == one.inode);
-            (
-                found.entered.into_iter().filter(wanted).collect(),
-                Vec::new(),
-            )
+            let entered: Vec<NetNs> = found.entered.into_iter().filter(wanted).collect();
+            let missing = asked
+                .iter()
+                .map(Resolved::inode)
+                .filter(|inode| entered.iter().all(|one| one.inode != *inode));
+            let notes = missing
+                .map(|inode| {
+                    format!(
+                        "cannot look into network namespace {inode}: nothing leads there; its \
+                         existing connections and its counters are not known"
+                    )
+                })
+                .collect();
+            (entered, notes)
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::source::kernel_filter::kernel_filter;
 use crate::source::kernel_log::KernelLog;
 use crate::source::losses::Losses;
 use crate::source::offsets;
+use crate::source::preflight::{KernelRelease, kernel_release};
 
 /// The object, as the build left it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-object"));
@@ -35,6 +36,10 @@ const CLASSIC_MISSING: [&str; 6] = [
     "which process holds a socket",
     "the error that ended a connection",
 ];
+
+/// The kernel that began to count the changes for which it does not run a classic tracepoint's program,
+/// because another BPF program is running on that CPU.
+const COUNTS_CLASSIC_MISSES: KernelRelease = KernelRelease { major: 6, minor: 8 };
 
 /// Attaches the typed hook, with offsets from the running kernel's BTF.
 pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
@@ -135,7 +140,10 @@ pub(super) fn classic(options: &Options) -> Result<Live, LiveError> {
         .fd()
         .map_err(|error| program_error(Hook::Classic, &error))?
         .try_clone();
-    let missing = CLASSIC_MISSING.map(str::to_owned).to_vec();
+    let mut missing = CLASSIC_MISSING.map(str::to_owned).to_vec();
+    if kernel_release().is_ok_and(|release| release < COUNTS_CLASSIC_MISSES) {
+        missing.push("changes that the kernel kept back while another BPF program ran".to_owned());
+    }
     finish(object, fd, Hook::Classic, missing)
 }
 
