@@ -42,7 +42,9 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::NetNs(_) | Self::Cgroup(_) => Exit::Usage,
+            Self::Usage(_) => Exit::Usage,
+            Self::NetNs(error) => of_netns(error),
+            Self::Cgroup(error) => of_cgroup(error),
             Self::NotAllowed(_)
             | Self::Live(LiveError::Attach { .. } | LiveError::Neither { .. }) => Exit::NotAllowed,
             Self::Live(_) | Self::Write(_) | Self::System { .. } | Self::Decode(_) => Exit::Failed,
@@ -52,5 +54,71 @@ impl Failure {
     /// Returns whether whoever read the output has gone: they have seen enough.
     pub(super) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+fn of_cgroup(error: &CgroupError) -> Exit {
+    match error {
+        CgroupError::NotMounted { .. } | CgroupError::Part { .. } => Exit::NotAllowed,
+        CgroupError::Path { cause, .. } => of_path(cause),
+        CgroupError::Id { .. } => Exit::Usage,
+    }
+}
+
+fn of_netns(error: &NetNsError) -> Exit {
+    match error {
+        NetNsError::Own { .. } | NetNsError::Open { .. } | NetNsError::Enter { .. } => {
+            Exit::NotAllowed
+        }
+        NetNsError::Path { cause, .. } => of_path(cause),
+        NetNsError::Gone { .. } | NetNsError::Other { .. } | NetNsError::Word { .. } => Exit::Usage,
+        NetNsError::Thread { .. } => Exit::Failed,
+    }
+}
+
+/// A path that may not be looked at is the host's affair; one that is not there was typed wrong.
+fn of_path(cause: &io::Error) -> Exit {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => Exit::NotAllowed,
+        _ => Exit::Usage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn what_the_host_lacks_is_no_wrong_usage() {
+        let text = || "a".to_owned();
+        let path = |kind: io::ErrorKind| CgroupError::Path {
+            text: text(),
+            path: PathBuf::new(),
+            root: PathBuf::new(),
+            cause: kind.into(),
+        };
+        let part = CgroupError::Part {
+            text: text(),
+            mount: PathBuf::new(),
+        };
+        for (error, expected) in [
+            (CgroupError::NotMounted { text: text() }, Exit::NotAllowed),
+            (part, Exit::NotAllowed),
+            (path(io::ErrorKind::PermissionDenied), Exit::NotAllowed),
+            (path(io::ErrorKind::NotFound), Exit::Usage),
+        ] {
+            let said = error.to_string();
+            assert_eq!(Failure::from(error).exit(), expected, "{said}");
+        }
+        let denied = NetNsError::Path {
+            path: PathBuf::from("/a"),
+            cause: io::ErrorKind::PermissionDenied.into(),
+            next: "run as root",
+        };
+        assert_eq!(Failure::from(denied).exit(), Exit::NotAllowed);
+        let word = NetNsError::Word { text: text() };
+        assert_eq!(Failure::from(word).exit(), Exit::Usage);
     }
 }
