@@ -11,12 +11,15 @@
 //! | `in_from_ns` | time in `from`, nanoseconds |
 //! | `source`, `netns`, `cookie`, `pid`, `comm`, `uid`, `cgroup` | as in JSON |
 //! | `lost` | changes lost |
+//! | `unknown` | why `in_from_ns` is not known: `before_trace`, `loss`, `missed`, `not_followed`, `clock`, or `open` |
+//! | `opened`, `closed_first`, `ended` | a segment has its connection's, as in JSON |
 
 use super::clock::rfc3339;
+use super::words::{closed_first, family, known, opened, why_unknown};
 use crate::model::{Family, Loss, MonoNs, Naming, TcpState, Tuple, WallClock};
-use crate::track::{Change, Origin, Owner, Segment, Span, Timeline};
+use crate::track::{Change, Ending, Origin, Owner, Segment, Timeline};
 
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 24] = [
     "type",
     "wall",
     "mono_ns",
@@ -37,6 +40,10 @@ const COLUMNS: [&str; 20] = [
     "uid",
     "cgroup",
     "lost",
+    "unknown",
+    "opened",
+    "closed_first",
+    "ended",
 ];
 
 /// Encodes values as rows.
@@ -66,6 +73,10 @@ struct Row {
     cookie: Option<u64>,
     owner: Owner,
     lost: Option<u64>,
+    unknown: Option<&'static str>,
+    opened: Option<&'static str>,
+    closed_first: Option<&'static str>,
+    ended: Option<Ending>,
 }
 
 impl Csv {
@@ -102,7 +113,8 @@ impl Csv {
             netns: change.netns,
             cookie: change.cookie,
             owner: change.owner,
-            lost: None,
+            unknown: change.in_from.and_then(why_unknown),
+            ..Row::default()
         })
     }
 
@@ -120,6 +132,10 @@ impl Csv {
                 netns: timeline.netns,
                 cookie: timeline.cookie,
                 owner: timeline.owner,
+                unknown: why_unknown(segment.span),
+                opened: opened(timeline.opened),
+                closed_first: timeline.closed_first.map(closed_first),
+                ended: timeline.ended,
                 ..Row::default()
             })
         };
@@ -142,16 +158,12 @@ impl Csv {
         }
         let (pid, comm) = row.owner.process.unzip();
         let [local_addr, local_port, remote_addr, remote_port] = row.ends;
-        let family = row.family.map(|family| match family {
-            Family::Ipv4 => "ipv4",
-            Family::Ipv6 => "ipv6",
-        });
         encode([
             row.kind.to_owned(),
             row.at.map(|at| rfc3339(&self.wall, at)).unwrap_or_default(),
             text(row.at.map(|at| at.0)),
             text(row.conn),
-            text(family),
+            text(row.family.map(family)),
             local_addr,
             local_port,
             remote_addr,
@@ -167,14 +179,11 @@ impl Csv {
             text(row.owner.uid),
             text(row.owner.cgroup),
             text(row.lost),
+            text(row.unknown),
+            text(row.opened),
+            text(row.closed_first),
+            text(row.ended),
         ])
-    }
-}
-
-fn known(span: Span) -> Option<u64> {
-    match span {
-        Span::Known(ns) => Some(ns),
-        Span::Unknown(_) | Span::Open(_) => None,
     }
 }
 

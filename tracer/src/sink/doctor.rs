@@ -31,6 +31,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use super::escape::{self, json_line};
 use crate::model::host::{Check, Conclusion, HostReport, Verdict};
 
 /// Name and version of the schema.
@@ -68,10 +69,7 @@ pub fn json(report: &HostReport, tracer: &str) -> Vec<u8> {
         reasons,
         checks: report.checks.iter().map(CheckValue::from).collect(),
     };
-    // Maps with keys that are no strings, the one thing that JSON refuses, are not in these types.
-    let mut line = serde_json::to_vec(&value).expect("texts and truths are always JSON");
-    line.push(b'\n');
-    line
+    json_line(&value)
 }
 
 fn write_check(page: &mut String, check: &Check, width: usize, color: bool) {
@@ -148,14 +146,7 @@ fn paint(style: Style, text: &str, color: bool) -> String {
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let mut safe = String::with_capacity(word.len());
-        for character in word.chars() {
-            if character.is_control() {
-                safe.extend(character.escape_default());
-            } else {
-                safe.push(character);
-            }
-        }
+        let safe = escape::text(word);
         if let Some(line) = lines.last_mut()
             && line.chars().count() + 1 + safe.chars().count() <= width
         {

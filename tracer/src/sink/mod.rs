@@ -6,9 +6,11 @@
 pub mod clock;
 pub mod csv;
 pub mod doctor;
+mod escape;
 pub mod json;
 pub mod session;
 pub mod text;
+mod words;
 
 #[cfg(test)]
 mod golden;

@@ -1,0 +1,206 @@
+//! The lines of the schema `tracer/1`, field by field.
+//!
+//! **Never:** how a value is found out.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+
+use crate::model::{Endpoint, Naming};
+use crate::stats::Summary;
+
+#[derive(Serialize)]
+pub(super) struct SessionLine<'a> {
+    pub(super) r#type: &'static str,
+    pub(super) schema: &'static str,
+    pub(super) tracer: &'static str,
+    pub(super) kernel: &'a str,
+    pub(super) boot_id: Option<&'a str>,
+    pub(super) hostname: &'a str,
+    /// `tp_btf` or `tracepoint`.
+    pub(super) hook: &'static str,
+    pub(super) time_wait: &'static str,
+    pub(super) filters: &'a [String],
+    pub(super) wall: String,
+    pub(super) mono_ns: u64,
+    pub(super) missing: &'a [String],
+    /// What could not be looked into when the trace began.
+    pub(super) notes: &'a [String],
+    /// Sockets that existed when the trace began, filters aside.
+    pub(super) existing: u64,
+    pub(super) ring_bytes: u32,
+}
+
+#[derive(Serialize)]
+pub(super) struct ChangeLine {
+    pub(super) r#type: &'static str,
+    pub(super) wall: String,
+    pub(super) mono_ns: u64,
+    pub(super) conn: u64,
+    pub(super) family: &'static str,
+    pub(super) local: EndpointValue,
+    pub(super) remote: EndpointValue,
+    /// `null` for a socket that was found.
+    pub(super) from: Option<String>,
+    pub(super) to: String,
+    /// Time in `from`; `null` where a connection begins, and where it is not known.
+    pub(super) in_from_ns: Option<u64>,
+    /// Why it is not known: `before_trace`, `loss`, `missed`, `not_followed`, `clock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) in_from_unknown: Option<&'static str>,
+    /// `tracepoint` or `snapshot`.
+    pub(super) source: &'static str,
+    pub(super) netns: Option<u32>,
+    pub(super) cookie: Option<u64>,
+    pub(super) owner: Option<OwnerValue>,
+    /// With `--raw` only: the task that was on the CPU, whoever it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) task_on_cpu: Option<TaskValue>,
+}
+
+#[derive(Serialize)]
+pub(super) struct TimelineLine {
+    pub(super) r#type: &'static str,
+    pub(super) conn: u64,
+    pub(super) family: &'static str,
+    pub(super) local: EndpointValue,
+    pub(super) remote: EndpointValue,
+    /// `active`, `passive`, `before_trace`, `listen`, or `null` where its beginning
+    /// was not seen.
+    pub(super) opened: Option<&'static str>,
+    pub(super) closed_first: Option<&'static str>,
+    /// `null` while it is open.
+    pub(super) ended: Option<String>,
+    pub(super) lifetime_ns: Option<u64>,
+    pub(super) segments: Vec<SegmentValue>,
+    pub(super) owner: Option<OwnerValue>,
+    pub(super) netns: Option<u32>,
+    pub(super) cookie: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SegmentValue {
+    pub(super) state: String,
+    pub(super) start_mono_ns: Option<u64>,
+    pub(super) ns: Option<u64>,
+    pub(super) known: bool,
+    /// Why it is not known: as `in_from_unknown`, or `open`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unknown: Option<&'static str>,
+    /// How long it lasted until the trace ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) open_for_ns: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct EndpointValue {
+    pub(super) addr: Option<IpAddr>,
+    pub(super) port: Option<u16>,
+}
+
+impl From<Endpoint> for EndpointValue {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            addr: endpoint.addr,
+            port: endpoint.port,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct OwnerValue {
+    pub(super) pid: Option<u32>,
+    pub(super) comm: Option<String>,
+    pub(super) uid: Option<u32>,
+    pub(super) cgroup: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct TaskValue {
+    pub(super) pid: u32,
+    pub(super) tid: u32,
+    pub(super) comm: String,
+    pub(super) holds_socket: Option<bool>,
+}
+
+#[derive(Serialize)]
+pub(super) struct LossLine {
+    pub(super) r#type: &'static str,
+    pub(super) lost: u64,
+    pub(super) since_mono_ns: u64,
+    pub(super) until_mono_ns: u64,
+    /// `ring_full` or `recursion`.
+    pub(super) cause: &'static str,
+    pub(super) cpu: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SummaryLine<'a> {
+    pub(super) r#type: &'static str,
+    pub(super) changes: u64,
+    pub(super) lost: u64,
+    pub(super) connections: u64,
+    pub(super) evicted: u64,
+    pub(super) duration_ns: u64,
+    pub(super) wall: String,
+    pub(super) states: States<'a>,
+    pub(super) time_wait: TimeWaitValue,
+    pub(super) kernel: Vec<ComparisonValue>,
+    /// Why the kernel's counters were not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kernel_not_compared: Option<&'a str>,
+}
+
+/// Figures by state, in the order in which a connection can pass them.
+pub(super) struct States<'a>(pub(super) &'a Summary, pub(super) Naming);
+
+impl Serialize for States<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(summary, names) = self;
+        let mut map = serializer.serialize_map(Some(summary.states.len()))?;
+        for (state, figures) in &summary.states {
+            let value = FiguresValue {
+                count: figures.count,
+                unknown: figures.unknown,
+                total_ns: (figures.count > 0).then_some(figures.total_ns),
+                p50_ns: figures.p50_ns,
+                p99_ns: figures.p99_ns,
+                max_ns: figures.max_ns,
+            };
+            map.serialize_entry(&state.named(*names).to_string(), &value)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct FiguresValue {
+    /// Times that are known.
+    pub(super) count: u64,
+    /// Times that are not.
+    pub(super) unknown: u64,
+    pub(super) total_ns: Option<u64>,
+    pub(super) p50_ns: Option<u64>,
+    pub(super) p99_ns: Option<u64>,
+    pub(super) max_ns: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct TimeWaitValue {
+    pub(super) entered: Option<u64>,
+    pub(super) ended: Option<u64>,
+    pub(super) method: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct ComparisonValue {
+    pub(super) counter: &'static str,
+    pub(super) kernel: Option<i64>,
+    pub(super) traced: i64,
+    pub(super) agree: Option<bool>,
+    pub(super) uncertain: u64,
+    /// Why they may differ, or cannot be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<&'static str>,
+}
