@@ -53,6 +53,7 @@ impl Writer {
                 zone: TimeZone::system(),
                 color: use_color(color),
                 width: terminal_width(),
+                verbose,
             }),
         };
         Self {

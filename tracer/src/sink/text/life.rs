@@ -1,18 +1,27 @@
 //! A connection's life as a picture: a bar a state, as long as its share of the whole.
 
-use super::{Text, duration, ends, process};
-use crate::track::{Closer, Ending, Opened, Segment, Span, Timeline, Unknown};
+use super::fold::{block, columns, fold};
+use super::{Text, duration, ends, lasted, process};
+use crate::track::{Closer, Ending, Opened, Span, Timeline, Unknown};
 
 /// Longest bar, in columns.
 const BAR: usize = 32;
+/// Column of the times, unless one is wider.
+const TIME: usize = 11;
 /// Eighths of a column, from the left.
 const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 
 pub(super) fn life(text: &Text, timeline: &Timeline) -> String {
-    let palette = text.palette();
+    let head = head(timeline).join(" · ");
+    let mut out = block("┌ ", "│ ", &head, text.width, str::to_owned);
+    out += &segments(text, timeline);
+    out + &end(text, timeline.ended)
+}
+
+fn head(timeline: &Timeline) -> Vec<String> {
     let mut head = vec![ends(&timeline.tuple, timeline.is_listener())];
     if timeline.owner.process.is_some() {
-        head.push(process(&timeline.owner));
+        head.push(process(timeline.owner.process, None));
     }
     head.extend(opened(timeline.opened).map(str::to_owned));
     head.extend(
@@ -21,8 +30,12 @@ pub(super) fn life(text: &Text, timeline: &Timeline) -> String {
             .map(|closer| closed_first(closer).to_owned()),
     );
     head.extend(lifetime(timeline.lifetime));
-    let mut out = format!("┌ {}\n", head.join(" · "));
+    head
+}
 
+/// A line a state, with a bar or with why its time is not known.
+fn segments(text: &Text, timeline: &Timeline) -> String {
+    let palette = text.palette();
     let longest = timeline
         .segments
         .iter()
@@ -31,36 +44,60 @@ pub(super) fn life(text: &Text, timeline: &Timeline) -> String {
     let name_width = timeline
         .segments
         .iter()
-        .map(|segment| segment.state.named(text.names).to_string().chars().count())
+        .map(|segment| columns(&segment.state.named(text.names).to_string()))
         .max()
         .unwrap_or_default();
+    let time_width = timeline
+        .segments
+        .iter()
+        .map(|segment| columns(&lasted(segment.span)))
+        .fold(TIME, usize::max);
+    // The frame, the name, the time, and two spaces after each.
+    let left = 2 + name_width + 2 + time_width + 2;
     let bar_width = text
         .width
-        .map_or(BAR, |width| BAR.min(width.saturating_sub(name_width + 18)));
+        .map_or(BAR, |width| BAR.min(width.saturating_sub(left)));
+    let mut out = String::new();
     for segment in &timeline.segments {
         let name = format!("{:<name_width$}", segment.state.named(text.names));
-        let line = format!(
-            "│ {}  {:>11}  {}",
+        let first = format!(
+            "│ {}  {:>time_width$}  ",
             palette.state(segment.state, &name),
-            lasted(segment.span),
-            palette.state(segment.state, &bar(segment, longest, bar_width)),
+            lasted(segment.span)
         );
-        out += line.trim_end();
-        out.push('\n');
-    }
-    out += &match timeline.ended {
-        None => palette.dim("└ still open when the trace ended"),
-        Some(Ending::TimeWaitOrClosed) => palette.warn(&format!("└ {}", Ending::TimeWaitOrClosed)),
-        Some(ending @ (Ending::NotSeen | Ending::NotFollowed)) => {
-            palette.warn(&format!("└ {ending}"))
+        let right = match segment.span {
+            Span::Unknown(why) => {
+                let room = text.width.map(|width| width.saturating_sub(left));
+                fold(unknown(why), room, 0)
+            }
+            Span::Known(ns) | Span::Open(ns) => vec![bar(ns, longest, bar_width)],
+        };
+        let next = format!("│{}", " ".repeat(left - 1));
+        for (index, right) in right.iter().enumerate() {
+            let before = if index == 0 { &first } else { &next };
+            let line = format!("{before}{}", palette.state(segment.state, right));
+            out += line.trim_end();
+            out.push('\n');
         }
-        Some(ending) => format!(
-            "└ {} · {ending}",
-            crate::model::TcpState::Close.named(text.names)
-        ),
-    };
-    out.push('\n');
+    }
     out
+}
+
+fn end(text: &Text, ended: Option<Ending>) -> String {
+    let palette = text.palette();
+    let line =
+        |end: &str, paint: &dyn Fn(&str) -> String| block("└ ", "  ", end, text.width, paint);
+    match ended {
+        None => line("still open when the trace ended", &|line| palette.dim(line)),
+        // The connection may live on.
+        Some(ending @ (Ending::TimeWaitOrClosed | Ending::NotSeen | Ending::NotFollowed)) => {
+            line(&ending.to_string(), &|line| palette.warn(line))
+        }
+        Some(ending) => {
+            let close = crate::model::TcpState::Close.named(text.names);
+            line(&format!("{close} · {ending}"), &str::to_owned)
+        }
+    }
 }
 
 fn opened(opened: Opened) -> Option<&'static str> {
@@ -68,7 +105,7 @@ fn opened(opened: Opened) -> Option<&'static str> {
         Opened::Active => Some("opened by us"),
         Opened::Passive => Some("opened by the peer"),
         Opened::BeforeTrace => Some("older than the trace"),
-        Opened::NotSeen => Some("its beginning was lost"),
+        Opened::NotSeen => Some("its beginning was not seen"),
         Opened::Listen => None,
     }
 }
@@ -97,28 +134,15 @@ fn length(span: Span) -> Option<u64> {
     }
 }
 
-fn lasted(span: Span) -> String {
-    match span {
-        Span::Known(ns) => duration(ns),
-        Span::Open(ns) => format!("≥ {}", duration(ns)),
-        Span::Unknown(_) => "?".to_owned(),
+fn bar(ns: u64, longest: Option<u64>, width: usize) -> String {
+    let share = ns as f64 / longest.unwrap_or(1).max(1) as f64;
+    // At least an eighth: it was there.
+    let eighths = ((share * width as f64 * 8.0).round() as usize).max(1);
+    let mut bar = "█".repeat(eighths / 8);
+    if !eighths.is_multiple_of(8) {
+        bar.push(EIGHTHS[eighths % 8 - 1]);
     }
-}
-
-fn bar(segment: &Segment, longest: Option<u64>, width: usize) -> String {
-    match segment.span {
-        Span::Unknown(why) => unknown(why).to_owned(),
-        Span::Known(ns) | Span::Open(ns) => {
-            let share = ns as f64 / longest.unwrap_or(1).max(1) as f64;
-            // At least an eighth: it was there.
-            let eighths = ((share * width as f64 * 8.0).round() as usize).max(1);
-            let mut bar = "█".repeat(eighths / 8);
-            if !eighths.is_multiple_of(8) {
-                bar.push(EIGHTHS[eighths % 8 - 1]);
-            }
-            bar
-        }
-    }
+    bar
 }
 
 fn unknown(why: Unknown) -> &'static str {
@@ -126,6 +150,7 @@ fn unknown(why: Unknown) -> &'static str {
         Unknown::BeforeTrace => "since before the trace",
         Unknown::Loss => "changes were lost",
         Unknown::Missed => "a change was not seen",
+        Unknown::NotFollowed => "not followed: too many connections",
         Unknown::Clock => "two CPUs' clocks disagree",
     }
 }

@@ -1,25 +1,50 @@
 //! The summary: what there was, how long, and whether the kernel agrees.
 
-use super::{Text, counted, duration, grouped};
-use crate::stats::{Comparison, Summary};
+use super::fold::block;
+use super::number::{counted, grouped};
+use super::{Text, duration};
+use crate::stats::{Comparison, StateFigures, Summary};
+
+/// A column of figures: its heading, its width, its text.
+type Column = (&'static str, usize, fn(&StateFigures) -> String);
+
+const STATE: usize = 13;
+const TIMES: Column = ("TIMES", 9, |figures| grouped(figures.count));
+const MEDIAN: Column = ("MEDIAN", 12, |figures| time(figures.p50_ns));
+const P99: Column = ("P99", 12, |figures| time(figures.p99_ns));
+const MAX: Column = ("MAX", 12, |figures| time(figures.max_ns));
+const UNKNOWN: Column = ("UNKNOWN", 12, |figures| match figures.unknown {
+    0 => "-".to_owned(),
+    unknown => grouped(unknown),
+});
+/// The columns, from all of them to the fewest.
+const CHOICES: [&[Column]; 5] = [
+    &[TIMES, MEDIAN, P99, MAX, UNKNOWN],
+    &[TIMES, MEDIAN, MAX, UNKNOWN],
+    &[TIMES, MAX, UNKNOWN],
+    &[TIMES, UNKNOWN],
+    &[TIMES],
+];
 
 pub(super) fn summary(text: &Text, summary: &Summary) -> String {
+    let palette = text.palette();
     let mut out = states(text, summary);
-    let lost = match summary.lost {
-        0 => "0 lost".to_owned(),
-        lost => text.palette().warn(&format!("{} lost", grouped(lost))),
-    };
-    out += &format!(
-        "{} · {} · {lost} · {}\n",
+    let lost = format!("{} lost", grouped(summary.lost));
+    let line = format!(
+        "{} · {} · {lost} · {}",
         counted(summary.changes, "change"),
         counted(summary.connections, "connection"),
         duration(summary.duration_ns),
     );
+    out += &block("", "  ", &line, text.width, |line| match summary.lost {
+        0 => line.to_owned(),
+        _ => line.replacen(&lost, &palette.warn(&lost), 1),
+    });
     if summary.evicted > 0 {
         let evicted = counted(summary.evicted, "connection");
         let note =
             format!("{evicted} not followed to the end: too many at once (--max-connections)");
-        out += &format!("{}\n", text.palette().warn(&note));
+        out += &block("", "  ", &note, text.width, |line| palette.warn(line));
     }
     out += &kernel(text, &summary.kernel);
     out
@@ -30,27 +55,31 @@ fn states(text: &Text, summary: &Summary) -> String {
     if summary.states.is_empty() {
         return String::new();
     }
-    let mut out = format!(
-        "{:<13}{:>9}{:>12}{:>12}{:>12}{:>12}\n",
-        "STATE", "TIMES", "MEDIAN", "P99", "MAX", "UNKNOWN"
-    );
-    let time = |ns: Option<u64>| ns.map_or("-".to_owned(), duration);
+    let wide =
+        |columns: &[Column]| STATE + columns.iter().map(|(_, width, _)| width).sum::<usize>();
+    let columns = CHOICES
+        .into_iter()
+        .find(|columns| text.width.is_none_or(|width| wide(columns) <= width))
+        .unwrap_or(&[TIMES]);
+
+    let mut out = format!("{:<STATE$}", "STATE");
+    for (heading, width, _) in columns {
+        out += &format!("{heading:>width$}");
+    }
+    out.push('\n');
     for (state, figures) in &summary.states {
-        let name = format!("{:<13}", state.named(text.names));
-        let unknown = match figures.unknown {
-            0 => "-".to_owned(),
-            unknown => grouped(unknown),
-        };
-        out += &format!(
-            "{}{:>9}{:>12}{:>12}{:>12}{unknown:>12}\n",
-            text.palette().state(*state, &name),
-            grouped(figures.count),
-            time(figures.p50_ns),
-            time(figures.p99_ns),
-            time(figures.max_ns),
-        );
+        let name = format!("{:<STATE$}", state.named(text.names));
+        out += &text.palette().state(*state, &name);
+        for (_, width, figure) in columns {
+            out += &format!("{:>width$}", figure(figures));
+        }
+        out.push('\n');
     }
     out
+}
+
+fn time(ns: Option<u64>) -> String {
+    ns.map_or("-".to_owned(), duration)
 }
 
 /// Whether the kernel counted the same, each as kernel/traced.
@@ -58,10 +87,8 @@ fn kernel(text: &Text, kernel: &Result<Vec<Comparison>, String>) -> String {
     let palette = text.palette();
     let comparisons = match kernel {
         Err(why) => {
-            return format!(
-                "{}\n",
-                palette.dim(&format!("kernel counters not compared: {why}"))
-            );
+            let line = format!("kernel counters not compared: {why}");
+            return block("", "  ", &line, text.width, |line| palette.dim(line));
         }
         Ok(comparisons) => comparisons,
     };
@@ -77,7 +104,10 @@ fn kernel(text: &Text, kernel: &Result<Vec<Comparison>, String>) -> String {
             return;
         }
         let each: Vec<String> = some.iter().map(|one| figures(one)).collect();
-        out += &format!("{}: {}\n", paint(what), each.join(" · "));
+        let line = format!("{what}: {}", each.join(" · "));
+        out += &block("", "  ", &line, text.width, |line| {
+            line.replacen(what, &paint(what), 1)
+        });
     };
     tell("kernel counters agree", &agree, &|what| palette.good(what));
     tell("kernel counters differ (kernel/traced)", &differ, &|what| {
@@ -96,6 +126,11 @@ fn figures(one: &Comparison) -> String {
     let mut text = format!("{} {kernel}/{}", one.counter, one.traced);
     if one.uncertain > 0 && one.kernel != Some(one.traced) {
         text += &format!(" (±{} while they were read)", one.uncertain);
+    }
+    if let Some(note) = one.note
+        && one.agree != Some(true)
+    {
+        text += &format!(" ({note})");
     }
     text
 }

@@ -1,0 +1,159 @@
+//! A state change as a line: when, whose, between which ends, from and to, how long it had been.
+//!
+//! A wide line has every column. The narrower a terminal, the less of the process and the time of
+//! day is left; what still does not fit goes below, with the states under one another at the right.
+
+use std::net::SocketAddr;
+
+use super::fold::{columns, fold};
+use super::{Text, ends, lasted, process};
+use crate::model::TcpState::{Close, Closing, FinWait2};
+use crate::sink::clock::time_of_day;
+use crate::track::{Change, Origin};
+
+/// `17:03:48.120431`.
+const MICROSECONDS: usize = 15;
+/// `17:03:48.120`.
+const MILLISECONDS: usize = 12;
+/// `17:03:48`.
+const SECONDS: usize = 8;
+/// Widest column of processes.
+const PROCESS: usize = 20;
+/// Ends of IPv4 addresses are seldom wider, and never wider than 45.
+const ENDS: usize = 36;
+/// A line with every column: the time of day, the process, ends of 43 columns, states of 26, the
+/// time that they took of 9, and two spaces between them.
+const FULL: usize = MICROSECONDS + 2 + PROCESS + 2 + 43 + 2 + 26 + 2 + 9;
+/// The states of 24 columns and the time of 8, with a space between.
+const NARROW_STATES: usize = 24 + 1 + 8;
+/// What is said of a socket that is gone where nobody has said that the connection is.
+const NOTE: &str = "  or in a timewait socket";
+
+/// Where things stand on a line.
+struct Columns {
+    /// How much of the time of day is shown.
+    time: usize,
+    /// Width of the process; it is left out where there is none.
+    process: Option<usize>,
+    /// Where the states begin.
+    states: usize,
+    /// Where the line ends, but for a note.
+    end: usize,
+}
+
+impl Columns {
+    fn of(width: Option<usize>) -> Self {
+        let width = width.unwrap_or(FULL);
+        if width >= FULL {
+            return Self {
+                time: MICROSECONDS,
+                process: Some(PROCESS),
+                states: FULL - (26 + 2 + 9),
+                end: FULL,
+            };
+        }
+        let (time, process) = match width {
+            107.. => (MICROSECONDS, true),
+            98.. => (MILLISECONDS, true),
+            84.. => (MILLISECONDS, false),
+            _ => (SECONDS, false),
+        };
+        let states = width.saturating_sub(NARROW_STATES);
+        let left = states.saturating_sub(time + 2 + ENDS + 2 + 2);
+        Self {
+            time,
+            process: process.then_some(left.min(PROCESS)),
+            states,
+            end: width,
+        }
+    }
+}
+
+pub(super) fn line(text: &Text, change: &Change) -> String {
+    let palette = text.palette();
+    let at = Columns::of(text.width);
+    let (whose, ends) = whose(text, change, at.process);
+
+    let time = time_of_day(&text.wall, change.at, &text.zone);
+    let time = &time[..at.time];
+    let mut head = palette.dim(time);
+    let mut used = at.time + 2;
+    if let Some(width) = at.process {
+        head += &format!("  {whose:<width$}");
+        used += columns(&whose).max(width) + 2;
+    }
+    head += "  ";
+    // What does not fit even on a line of its own goes below itself.
+    let room = text.width.map(|width| width.saturating_sub(used));
+    let ends = fold(&ends, room, 0);
+    head += &ends.join(&format!("\n{}", " ".repeat(used)));
+    used += ends.last().map_or(0, |line| columns(line));
+
+    let mut states = match change.from {
+        Some(from) => format!(
+            "{} → {}",
+            from.named(text.names),
+            change.to.named(text.names)
+        ),
+        None => format!("found in {}", change.to.named(text.names)),
+    };
+    let lasted = change.in_from.map(lasted).unwrap_or_default();
+    // The socket is gone; whether the connection is, nobody has said.
+    let mut note = "";
+    if matches!((change.from, change.to), (Some(FinWait2 | Closing), Close)) && !text.raw {
+        match text.width.is_none_or(|width| width >= FULL + columns(NOTE)) {
+            true => note = NOTE,
+            false => states.push('?'),
+        }
+    }
+
+    let tail = columns(&states) + columns(&lasted) + usize::from(!lasted.is_empty());
+    let mut start = at.states.max(used + 2);
+    if start + tail > at.end {
+        // To the left of its column, below, or, where there is no end, beyond it.
+        start = at.states.min(at.end.saturating_sub(tail));
+        match text.width {
+            None => start = used + 2,
+            Some(_) if start < used + 2 => {
+                head.push('\n');
+                used = 0;
+            }
+            Some(_) => {}
+        }
+    }
+    head += &" ".repeat(start.saturating_sub(used));
+    let gap = at.end.saturating_sub(start + columns(&states));
+    head += &palette.state(change.to, &states);
+    if !lasted.is_empty() {
+        let gap = gap.max(columns(&lasted) + 1);
+        head += &format!("{lasted:>gap$}");
+    }
+    head + note + "\n"
+}
+
+/// The process and the ends, as they are believed or, raw, as they were shown.
+fn whose(text: &Text, change: &Change, width: Option<usize>) -> (String, String) {
+    // A pipe gets the whole name.
+    let width = text.width.and(width);
+    match change.origin {
+        Origin::Tracepoint {
+            shown,
+            task,
+            task_holds_socket,
+        } if text.raw => {
+            let task_of = |width| process(Some((task.pid, task.comm)), width);
+            let task = match task_holds_socket {
+                Some(true) => task_of(width),
+                // Not this socket's process, or not known to be: only the one on the CPU.
+                _ => format!("({})", task_of(width.map(|width| width.saturating_sub(2)))),
+            };
+            let local = SocketAddr::new(shown.local_addr, shown.local_port);
+            let remote = SocketAddr::new(shown.remote_addr, shown.remote_port);
+            (task, format!("{local} → {remote}"))
+        }
+        _ => (
+            process(change.owner.process, width),
+            ends(&change.tuple, change.is_listener()),
+        ),
+    }
+}

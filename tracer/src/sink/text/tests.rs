@@ -1,0 +1,294 @@
+//! Every line fits the terminal, whatever the addresses, the names and the times are.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::*;
+use crate::model::TcpState::{self, *};
+use crate::model::event::{ShownTuple, Task};
+use crate::model::{Endpoint, Family, MonoNs};
+use crate::stats::{Comparison, SummaryBuilder};
+use crate::track::{
+    Closer, ConnId, Ending, Opened, Origin, Output, Owner, Segment, Timeline, Unknown,
+};
+
+const WIDTHS: [usize; 11] = [60, 72, 80, 84, 90, 98, 100, 107, 120, 121, 146];
+const WIDEST_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(255, 255, 255, 254));
+const WIDEST_V6: IpAddr = IpAddr::V6(Ipv6Addr::from_bits(u128::MAX - 1));
+/// `59 min 59 s`, the widest.
+const LONG_NS: u64 = 3_599 * 1_000_000_000;
+
+fn text(width: Option<usize>, names: Naming, raw: bool) -> Text {
+    Text {
+        names,
+        raw,
+        wall: WallClock::new(MonoNs(0), 1_767_323_045_000_000_000),
+        zone: TimeZone::UTC,
+        color: false,
+        width,
+        verbose: true,
+    }
+}
+
+fn owner() -> Owner {
+    Owner {
+        process: Some((4_194_304, Comm(*b"a-very-long-nam\0"))),
+        ..Owner::default()
+    }
+}
+
+fn tuple(addr: IpAddr) -> Tuple {
+    let end = Endpoint::new(Some(addr), Some(65_535));
+    Tuple {
+        local: end,
+        remote: end,
+    }
+}
+
+fn change(addr: IpAddr, from: TcpState, to: TcpState, in_from: Option<Span>) -> Change {
+    Change {
+        at: MonoNs(1),
+        conn: ConnId(1),
+        origin: Origin::Tracepoint {
+            shown: ShownTuple {
+                local_addr: addr,
+                local_port: 65_535,
+                remote_addr: addr,
+                remote_port: 65_535,
+            },
+            task: Task {
+                pid: 4_194_304,
+                tid: 4_194_304,
+                comm: Comm(*b"a-very-long-nam\0"),
+            },
+            task_holds_socket: None,
+        },
+        family: Family::Ipv4,
+        tuple: tuple(addr),
+        from: Some(from),
+        to,
+        in_from,
+        netns: None,
+        cookie: None,
+        owner: owner(),
+    }
+}
+
+fn changes(addr: IpAddr) -> Vec<Change> {
+    let known = |ns| Some(Span::Known(ns));
+    vec![
+        change(addr, Close, SynSent, None),
+        change(addr, SynRecv, Established, known(40_100)),
+        change(addr, Established, CloseWait, known(LONG_NS)),
+        change(
+            addr,
+            Established,
+            FinWait1,
+            Some(Span::Unknown(Unknown::Loss)),
+        ),
+        change(addr, FinWait1, FinWait2, known(999_900_000)),
+        change(addr, FinWait2, Close, known(LONG_NS)),
+    ]
+}
+
+fn timelines(addr: IpAddr) -> Vec<Timeline> {
+    let spans = [
+        Span::Known(40_100),
+        Span::Known(LONG_NS),
+        Span::Open(LONG_NS),
+        Span::Unknown(Unknown::BeforeTrace),
+        Span::Unknown(Unknown::Loss),
+        Span::Unknown(Unknown::Missed),
+        Span::Unknown(Unknown::NotFollowed),
+        Span::Unknown(Unknown::Clock),
+    ];
+    let segment = |span| Segment {
+        state: Established,
+        start: None,
+        span,
+    };
+    let endings = [
+        None,
+        Some(Ending::TimeWaitOrClosed),
+        Some(Ending::NotFollowed),
+        Some(Ending::Error(113)),
+        Some(Ending::GivenUp),
+    ];
+    let timeline = |ended| Timeline {
+        conn: ConnId(1),
+        family: Family::Ipv4,
+        tuple: tuple(addr),
+        opened: Opened::NotSeen,
+        closed_first: Some(Closer::Remote),
+        ended,
+        segments: spans.map(segment).to_vec(),
+        lifetime: Span::Open(LONG_NS),
+        owner: owner(),
+        netns: None,
+        cookie: None,
+    };
+    endings.map(timeline).to_vec()
+}
+
+fn session() -> Session {
+    Session {
+        tracer: "0.1.0",
+        kernel: "6.12.117+deb13-cloud-amd64".to_owned(),
+        machine: "x86_64".to_owned(),
+        boot_id: None,
+        hostname: "web1".to_owned(),
+        hook: "tracepoint",
+        time_wait: "off",
+        filters: [
+            "--port 80,443,8080,8443",
+            "--addr 10.0.0.0/8",
+            "--comm a\u{1b}[2Jb",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        start: MonoNs(0),
+        wall: WallClock::new(MonoNs(0), 0),
+        missing: [
+            "the network namespace",
+            "the cgroup",
+            "the uid",
+            "the socket cookie",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        notes: vec![
+            "cannot enter network namespace 4026532200 of /proc/4242/ns/net: Operation not \
+             permitted (os error 1)"
+                .to_owned(),
+        ],
+        ring_bytes: 8 << 20,
+        existing: 3,
+    }
+}
+
+fn loss() -> Loss {
+    Loss {
+        cause: LossCause::RingFull { cpu: 127 },
+        lost: 1_234_567,
+        since: MonoNs(1),
+        until: MonoNs(LONG_NS),
+    }
+}
+
+fn summary() -> crate::stats::Summary {
+    let mut builder = SummaryBuilder::default();
+    builder.add(&Output::Loss(loss()));
+    for timeline in timelines(WIDEST_V4) {
+        builder.add(&Output::Timeline(timeline));
+    }
+    let compared = |counter, agree| Comparison {
+        counter,
+        kernel: Some(123_456),
+        traced: 123_455,
+        agree,
+        uncertain: 2,
+        note: Some("a namespace went while it was traced"),
+    };
+    let kernel = [None, Some(true), Some(false)]
+        .into_iter()
+        .flat_map(|agree| {
+            ["ActiveOpens", "PassiveOpens", "EstabResets"].map(|counter| compared(counter, agree))
+        })
+        .collect();
+    builder.finish(LONG_NS, 12_345, Ok(kernel))
+}
+
+fn everything(text: &Text, addr: IpAddr) -> String {
+    let mut written = text.session(&session());
+    for change in changes(addr) {
+        written += &text.change(&change);
+    }
+    for timeline in timelines(addr) {
+        written += &text.timeline(&timeline);
+    }
+    written + &text.loss(&loss()) + &text.summary(&summary())
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for width in WIDTHS {
+        for names in [Naming::Netstat, Naming::Ss, Naming::Rfc] {
+            for raw in [false, true] {
+                for line in everything(&text(Some(width), names, raw), WIDEST_V4).lines() {
+                    assert!(columns(line) <= width, "{width} columns: {line}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wide_ipv6_address_is_broken_between_its_ends_alone() {
+    let end = format!("[{WIDEST_V6}]:65535");
+    for width in WIDTHS {
+        let written = everything(&text(Some(width), Naming::Netstat, false), WIDEST_V6);
+        let whole = written.matches(&end).count();
+        assert_eq!(
+            whole,
+            2 * (changes(WIDEST_V6).len() + timelines(WIDEST_V6).len())
+        );
+        for line in written.lines() {
+            assert!(columns(line) <= width, "{width} columns: {line}");
+        }
+    }
+}
+
+#[test]
+fn states_stand_under_one_another_where_lines_are_broken() {
+    let text = text(Some(80), Naming::Netstat, false);
+    let shorter = |change: &Change| change.in_from != Some(Span::Known(LONG_NS));
+    for change in changes(WIDEST_V4)[1..].iter().filter(|one| shorter(one)) {
+        let written = text.change(change);
+        let (head, tail) = written.split_once('\n').expect("a line ends");
+        assert!(head.ends_with(":65535"), "{written}");
+        let from = change.from.map(|state| state.to_string());
+        assert_eq!(tail.find(&from.unwrap_or_default()), Some(47), "{tail}");
+        assert_eq!(columns(tail.trim_end()), 80, "times end at the edge");
+    }
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_doubted_at_any_width() {
+    let gone = change(WIDEST_V4, FinWait2, Close, Some(Span::Known(1)));
+    for width in WIDTHS {
+        let written = text(Some(width), Naming::Netstat, false).change(&gone);
+        let doubt = if width < 146 {
+            "CLOSE?"
+        } else {
+            "or in a timewait socket"
+        };
+        assert!(written.contains(doubt), "{written}");
+    }
+}
+
+#[test]
+fn a_pipe_gets_one_line_a_change() {
+    let text = text(None, Naming::Netstat, false);
+    for change in changes(WIDEST_V6) {
+        let written = text.change(&change);
+        assert_eq!(written.lines().count(), 1, "{written}");
+        assert!(written.contains("a-very-long-nam[4194304]"), "{written}");
+    }
+}
+
+#[test]
+fn a_name_that_does_not_fit_keeps_its_number() {
+    let whose = |width| process(owner().process, width);
+    assert_eq!(whose(None), "a-very-long-nam[4194304]");
+    assert_eq!(whose(Some(24)), "a-very-long-nam[4194304]");
+    assert_eq!(whose(Some(16)), "a-very…[4194304]");
+    assert_eq!(process(None, Some(16)), "-");
+}
+
+#[test]
+fn notes_are_told_when_asked_for_and_escaped() {
+    let mut text = text(None, Naming::Netstat, false);
+    assert!(text.session(&session()).contains("note: cannot enter"));
+    assert!(!text.session(&session()).contains('\u{1b}'));
+    text.verbose = false;
+    assert!(!text.session(&session()).contains("note:"));
+}
