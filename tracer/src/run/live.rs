@@ -165,7 +165,7 @@ impl Tracing {
 
         let mut tracing = Self {
             tracker: Tracker::new(plan.selection.clone(), plan.limits),
-            reconciler: Reconciler::new(readings),
+            reconciler: Reconciler::new(readings, &existing.existing),
             summary: SummaryBuilder::default(),
             writer: Writer::new(&plan.output, wall, plan.quiet, plan.verbose > 0),
             batch: Batch::default(),

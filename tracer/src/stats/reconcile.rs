@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{KernelCounters, MonoNs, StateChange, TcpState};
+use crate::model::{Existing, KernelCounters, MonoNs, StateChange, TcpState};
 
 /// The counters of one namespace at one time: after `before` and before `after`.
 #[derive(Clone, Debug)]
@@ -124,6 +124,8 @@ impl Counts {
 pub struct Reconciler {
     starts: BTreeMap<u32, Reading>,
     ends: BTreeMap<u32, Reading>,
+    /// Whether this kernel's `CurrEstab` counts CLOSE_WAIT, where that is known.
+    counts_close_wait: Option<bool>,
     /// Surely between the readings.
     counted: BTreeMap<Option<u32>, Counts>,
     /// While one of them was being made.
@@ -131,9 +133,10 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Begins with the readings made after the hook was attached.
-    pub fn new(starts: Vec<Reading>) -> Self {
+    /// Begins with the readings made after the hook was attached, and the sockets listed then.
+    pub fn new(starts: Vec<Reading>, existing: &[Existing]) -> Self {
         Self {
+            counts_close_wait: counts_close_wait(&starts, existing),
             starts: by_netns(starts),
             ends: BTreeMap::new(),
             counted: BTreeMap::new(),
@@ -225,9 +228,14 @@ impl Reconciler {
         one
     }
 
-    /// Holds the number of connections there are against the kernel's, by both of its meanings:
-    /// a version number does not tell which one a kernel has (see `KernelCounters`).
+    /// Holds the number of connections there are against the kernel's, by the meaning that this
+    /// kernel gives it; where that is not known, by both.
     fn judge_current(&self, alone: Comparison, with_close_wait: Comparison) -> Comparison {
+        match self.counts_close_wait {
+            Some(true) => return self.judge(with_close_wait, None),
+            Some(false) => return self.judge(alone, None),
+            None => {}
+        }
         let same = alone.traced == with_close_wait.traced;
         let mut judged = self.judge(alone, None);
         let other = self.judge(with_close_wait, None);
@@ -263,6 +271,30 @@ impl Reconciler {
         }
         (!self.ends.is_empty()).then_some(total)
     }
+}
+
+/// Learns what `CurrEstab` counts from a namespace that has sockets in CLOSE_WAIT: a version number
+/// does not tell (see `KernelCounters`). `None` where no namespace tells, or two disagree, as they
+/// may when sockets change between the reading and the list.
+fn counts_close_wait(starts: &[Reading], existing: &[Existing]) -> Option<bool> {
+    let mut learnt = starts.iter().filter_map(|reading| {
+        let number = |state| {
+            let held = |one: &&Existing| {
+                one.netns == reading.netns && one.state == state && one.full_socket
+            };
+            existing.iter().filter(held).count() as u64
+        };
+        let current = reading.counters.get("Tcp.CurrEstab")?;
+        let established = number(TcpState::Established);
+        match number(TcpState::CloseWait) {
+            0 => None,
+            _ if current == established => Some(false),
+            waiting if current == established + waiting => Some(true),
+            _ => None,
+        }
+    });
+    let first = learnt.next()?;
+    learnt.all(|other| other == first).then_some(first)
 }
 
 /// Where a moment lies relative to a set of readings.
@@ -320,7 +352,7 @@ mod tests {
 
     #[test]
     fn what_happened_between_the_readings_agrees() {
-        let mut reconciler = Reconciler::new(vec![reading(1, 100, 5, 0)]);
+        let mut reconciler = Reconciler::new(vec![reading(1, 100, 5, 0)], &[]);
         reconciler.count(&in_netns(1, change(1, 50, Close, SynSent)));
         reconciler.count(&in_netns(1, change(2, 200, Close, SynSent)));
         reconciler.count(&in_netns(1, change(2, 210, SynSent, Established)));
@@ -337,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_difference_is_told_and_a_change_during_a_reading_explains_one() {
-        let mut reconciler = Reconciler::new(vec![reading(1, 100, 5, 0)]);
+        let mut reconciler = Reconciler::new(vec![reading(1, 100, 5, 0)], &[]);
         reconciler.close(vec![reading(1, 300, 7, 0)]);
         reconciler.count(&in_netns(1, change(1, 305, Close, SynSent)));
         let opens = of(&reconciler.compare(), "ActiveOpens").clone();
@@ -350,7 +382,8 @@ mod tests {
 
     #[test]
     fn a_namespace_that_has_gone_is_left_out_and_a_new_one_begins_at_zero() {
-        let mut reconciler = Reconciler::new(vec![reading(1, 100, 5, 0), reading(2, 100, 5, 0)]);
+        let mut reconciler =
+            Reconciler::new(vec![reading(1, 100, 5, 0), reading(2, 100, 5, 0)], &[]);
         reconciler.count(&in_netns(2, change(1, 200, Close, SynSent)));
         reconciler.count(&in_netns(3, change(2, 200, Close, SynSent)));
         reconciler.close(vec![reading(1, 300, 5, 0), reading(3, 300, 1, 0)]);
@@ -363,7 +396,7 @@ mod tests {
 
     #[test]
     fn nothing_read_is_not_compared() {
-        let mut reconciler = Reconciler::new(Vec::new());
+        let mut reconciler = Reconciler::new(Vec::new(), &[]);
         reconciler.count(&change(1, 200, Close, SynSent));
         let opens = of(&reconciler.compare(), "ActiveOpens").clone();
         assert_eq!((opens.kernel, opens.agree), (None, None));
@@ -372,7 +405,7 @@ mod tests {
     #[test]
     fn neither_meaning_of_curr_estab_is_taken_for_granted() {
         let judged = |estab: u64, to: TcpState| {
-            let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 1)]);
+            let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 1)], &[]);
             reconciler.count(&in_netns(1, change(1, 200, Established, to)));
             reconciler.close(vec![reading(1, 300, 0, estab)]);
             of(&reconciler.compare(), "CurrEstab").agree
@@ -384,8 +417,30 @@ mod tests {
     }
 
     #[test]
+    fn the_meaning_of_curr_estab_is_learnt_where_it_shows() {
+        let waiting = Existing {
+            at: MonoNs(100),
+            cookie: 5,
+            state: CloseWait,
+            full_socket: true,
+            tuple: change(5, 0, Close, SynSent).tuple(),
+            netns: 1,
+            uid: None,
+        };
+        let judged = |counted: u64| {
+            let starts = vec![reading(1, 100, 0, counted)];
+            let mut reconciler = Reconciler::new(starts, std::slice::from_ref(&waiting));
+            reconciler.count(&in_netns(1, change(5, 200, CloseWait, LastAck)));
+            reconciler.close(vec![reading(1, 300, 0, 0)]);
+            of(&reconciler.compare(), "CurrEstab").agree
+        };
+        assert_eq!(judged(1), Some(true), "CLOSE_WAIT counts, and has gone");
+        assert_eq!(judged(0), Some(true), "it does not count");
+    }
+
+    #[test]
     fn a_number_that_is_used_again_is_not_compared() {
-        let mut reconciler = Reconciler::new(vec![reading(1, 100, 9, 0)]);
+        let mut reconciler = Reconciler::new(vec![reading(1, 100, 9, 0)], &[]);
         reconciler.count(&in_netns(1, change(1, 200, Close, SynSent)));
         reconciler.close(vec![reading(1, 300, 1, 0)]);
         let opens = of(&reconciler.compare(), "ActiveOpens").clone();
@@ -395,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_hook_that_does_not_tell_namespaces_apart_accuses_nobody() {
-        let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 0)]);
+        let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 0)], &[]);
         for socket in 1..=3 {
             let mut one = change(socket, 200, Close, SynSent);
             one.netns = None;
@@ -417,7 +472,7 @@ mod tests {
                 counters: KernelCounters::parse(&text),
             }
         };
-        let mut reconciler = Reconciler::new(vec![fails(100, 0)]);
+        let mut reconciler = Reconciler::new(vec![fails(100, 0)], &[]);
         reconciler.close(vec![fails(300, 3)]);
         let found = of(&reconciler.compare(), "AttemptFails").clone();
         assert_eq!((found.kernel, found.agree), (Some(3), None));
@@ -426,7 +481,7 @@ mod tests {
 
     #[test]
     fn an_end_that_the_hook_cannot_judge_is_not_counted_against_the_kernel() {
-        let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 0)]);
+        let mut reconciler = Reconciler::new(vec![reading(1, 100, 0, 0)], &[]);
         let mut given_up = in_netns(1, change(1, 200, SynSent, Close));
         (given_up.error, given_up.task_holds_socket) = (None, None);
         reconciler.count(&given_up);
