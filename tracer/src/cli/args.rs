@@ -2,7 +2,9 @@
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::parse::{RingSize, parse_duration, parse_prefix, parse_ring_size, parse_state};
+use super::parse::{
+    RingSize, parse_cgroup, parse_comm, parse_duration, parse_prefix, parse_ring_size, parse_state,
+};
 use crate::model::{Prefix, TcpState};
 
 /// Shows every TCP state change of this host as it happens, and the timeline of each connection
@@ -101,19 +103,20 @@ pub struct FilterArgs {
     /// Process that is seen using the socket.
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub pids: Vec<u32>,
-    /// Name of that process.
-    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',')]
+    /// Name of that process: the kernel keeps 15 bytes of it.
+    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',', value_parser = parse_comm)]
     pub comms: Vec<String>,
     /// Owner of the socket.
     #[arg(long = "uid", value_name = "UID", value_delimiter = ',')]
     pub uids: Vec<u32>,
-    /// cgroup (version 2) of the socket, or one above it: a path below /sys/fs/cgroup or an id.
-    #[arg(long, value_name = "PATH|ID")]
+    /// cgroup (version 2) of the socket, or one above it: a path below /sys/fs/cgroup or an id;
+    /// digits alone are an id, ./123 is a path.
+    #[arg(long, value_name = "PATH|ID", value_parser = parse_cgroup)]
     pub cgroup: Option<String>,
     /// Network namespace: a name from `ip netns list`, a path, a process id, or an inode number.
     #[arg(long, value_name = "NETNS", value_delimiter = ',')]
     pub netns: Vec<String>,
-    /// A state that the connection has been in, such as CLOSE_WAIT.
+    /// A state that the connection has been in, such as CLOSE_WAIT; TIME_WAIT is not measured yet.
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = parse_state)]
     pub states: Vec<TcpState>,
     /// Only listening sockets.

@@ -4,9 +4,12 @@
 //! **Never:** a look below: nothing behind this room sees what was typed.
 
 pub mod args;
+mod contradiction;
 pub mod exit;
 pub mod parse;
 pub mod plan;
+mod read;
 
 pub use args::Args;
 pub use plan::Plan;
+pub use read::read;

@@ -1,14 +1,17 @@
 //! Values of options: each a pure reading of text, with an error that says what would do.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::model::{Prefix, TcpState};
+use crate::model::{Prefix, TcpState, printable};
 
 /// Smallest ring buffer: a page.
 const RING_MIN: u64 = 4096;
 /// Largest: what the kernel takes for a map of this kind on any machine, and room enough.
 const RING_MAX: u64 = 1 << 30;
+
+/// What the kernel keeps of a task's name (`TASK_COMM_LEN`, without the zero at its end).
+const COMM_MAX: usize = 15;
 
 /// Size of the ring buffer in bytes: a power of two from a page to a gibibyte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub(super) fn parse_ring_size(text: &str) -> Result<RingSize, String> {
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let usage = || "give a time such as 10s, 500ms, 2m or 1h".to_owned();
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
         "ms" => 0.001,
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
@@ -62,10 +65,17 @@ pub(super) fn parse_prefix(text: &str) -> Result<Prefix, String> {
         Some((addr, len)) => (addr, Some(len)),
         None => (text, None),
     };
-    let bare = addr.trim_start_matches('[').trim_end_matches(']');
-    let addr: IpAddr = bare
-        .parse()
-        .map_err(|_| format!("`{bare}` is no IPv4 or IPv6 address; names are not looked up"))?;
+    let bracketed = addr
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let parsed = match bracketed {
+        Some(bare) => bare.parse::<Ipv6Addr>().map(IpAddr::V6),
+        None => addr.parse(),
+    };
+    let addr = parsed.map_err(|_| {
+        let addr = printable(addr);
+        format!("`{addr}` is no IPv4 or IPv6 address; names are not looked up")
+    })?;
     let width = if addr.is_ipv4() { 32 } else { 128 };
     let len: u8 = match len {
         None => width,
@@ -73,19 +83,56 @@ pub(super) fn parse_prefix(text: &str) -> Result<Prefix, String> {
             .parse()
             .ok()
             .filter(|&len| len <= width)
-            .ok_or_else(|| format!("`/{len}` is no prefix length of 0 to {width}"))?,
+            .ok_or_else(|| {
+                let len = printable(len);
+                format!("`/{len}` is no prefix length of 0 to {width}")
+            })?,
     };
     Prefix::new(addr, len).ok_or_else(|| {
         format!("{addr} has bits behind the first {len}; give the first address of the range")
     })
 }
 
-/// Reads a state by any of its names.
+/// Reads a state by any of its names, other than the one in which nothing is seen yet.
 pub(super) fn parse_state(text: &str) -> Result<TcpState, String> {
-    TcpState::parse(text).ok_or_else(|| {
-        let names = TcpState::ALL.map(|state| state.to_string());
-        format!("it is none of {}", names.join(", "))
-    })
+    match TcpState::parse(text) {
+        Some(TcpState::TimeWait) => Err("this version does not measure TIME_WAIT, so nothing \
+            would be shown; take FIN_WAIT2,CLOSING, which come before it, or see \
+            `ss -tan state time-wait`"
+            .to_owned()),
+        Some(state) => Ok(state),
+        None => {
+            let names: Vec<String> = TcpState::ALL
+                .iter()
+                .filter(|&&state| state != TcpState::TimeWait)
+                .map(ToString::to_string)
+                .collect();
+            Err(format!("it is none of {}", names.join(", ")))
+        }
+    }
+}
+
+/// Reads the name of a process as the kernel can have it.
+pub(super) fn parse_comm(text: &str) -> Result<String, String> {
+    if text.len() <= COMM_MAX {
+        return Ok(text.to_owned());
+    }
+    let next = match text.get(..COMM_MAX) {
+        Some(kept) => format!("give `{}`", printable(kept)),
+        // What is kept ends within a character, and cannot be typed.
+        None => "use --pid".to_owned(),
+    };
+    Err(format!(
+        "the kernel keeps the first {COMM_MAX} bytes of a name, so no process has this one; {next}"
+    ))
+}
+
+/// Takes a cgroup as it is typed; the empty text, perhaps of a variable that is not set, is none.
+pub(super) fn parse_cgroup(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("it is empty; give a path or an id, or / for all cgroups".to_owned()),
+        text => Ok(text.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +156,8 @@ mod tests {
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("3"), Ok(Duration::from_secs(3)));
+        assert_eq!(parse_duration("1S"), Ok(Duration::from_secs(1)));
+        assert_eq!(parse_duration("2Min"), Ok(Duration::from_secs(120)));
         for bad in ["", "s", "0s", "-1s", "1d", "nan", "inf", "1e400s"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
@@ -123,5 +172,33 @@ mod tests {
         assert!(error("10.0.0.1/8").contains("first address of the range"));
         assert!(error("10.0.0.0/33").contains("0 to 32"));
         assert!(error("10.0.0.0/").contains("no prefix length"));
+        for text in ["[[[::1]]]", "[::1", "::1]", "[10.0.0.1]", "[]"] {
+            assert!(error(text).contains(&format!("`{text}` is no")), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_as_long_as_the_kernel_keeps_them() {
+        assert_eq!(parse_comm("fifteen-bytes-x"), Ok("fifteen-bytes-x".into()));
+        let error = |text: &str| parse_comm(text).expect_err("it is too long");
+        assert!(error("sixteen-bytes-xy").contains("give `sixteen-bytes-x`"));
+        assert!(error("fourteen-byte-é").contains("use --pid"));
+    }
+
+    #[test]
+    fn a_state_that_is_never_seen_is_no_filter() {
+        assert_eq!(parse_state("fin-wait-2"), Ok(TcpState::FinWait2));
+        for name in ["TIME_WAIT", "time-wait"] {
+            let said = parse_state(name).expect_err(name);
+            assert!(said.contains("does not measure"), "{said}");
+        }
+        let said = parse_state("OPEN").expect_err("no state");
+        assert!(!said.contains("TIME_WAIT"), "{said}");
+    }
+
+    #[test]
+    fn an_empty_cgroup_is_not_the_root() {
+        assert!(parse_cgroup("").is_err());
+        assert_eq!(parse_cgroup("/"), Ok("/".into()));
     }
 }

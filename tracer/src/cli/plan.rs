@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::args::{ColorArg, FilterArgs, HookArg, LiveArgs, NamesArg, PartArg};
-use crate::model::{Cgroup, EarlyFilter, Family, Naming};
+use super::contradiction;
+use crate::model::{Cgroup, EarlyFilter, Family, Naming, printable};
 use crate::track::{Limits, Listening, Selection};
 
 /// What `live` will do, apart from what only this host can tell.
@@ -74,15 +75,20 @@ pub struct Parts {
 
 impl Plan {
     /// Makes the plan. What was typed has been checked word by word; this puts it together.
-    pub fn new(args: LiveArgs) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// No socket can match the filters, and why.
+    pub fn new(args: LiveArgs) -> Result<Self, String> {
         let raw = args.output.raw;
         let listening = match (args.filters.listening, args.filters.all || raw) {
             (true, _) => Listening::Only,
             (_, true) => Listening::Shown,
             _ => Listening::Hidden,
         };
+        contradiction::refuse(&args.filters, listening)?;
         let selection = selection(&args.filters, listening);
-        Self {
+        Ok(Self {
             early: early_filter(&selection),
             filters: describe(&args.filters),
             selection,
@@ -109,7 +115,7 @@ impl Plan {
             },
             verbose: args.verbose,
             quiet: args.quiet,
-        }
+        })
     }
 
     /// Returns the filters that only the BTF hook can decide, as typed.
@@ -209,11 +215,8 @@ fn describe(args: &FilterArgs) -> Vec<String> {
         (!values.is_empty()).then(|| format!("{name} {}", values.join(",")))
     }
     let flag = |name: &str, given: bool| given.then(|| name.to_owned());
-    let comms: Vec<String> = args
-        .comms
-        .iter()
-        .map(|comm| comm.escape_debug().to_string())
-        .collect();
+    let comms: Vec<String> = args.comms.iter().map(printable).collect();
+    let netns: Vec<String> = args.netns.iter().map(printable).collect();
     [
         list("--port", &args.ports),
         list("--lport", &args.local_ports),
@@ -228,8 +231,8 @@ fn describe(args: &FilterArgs) -> Vec<String> {
         list("--uid", &args.uids),
         args.cgroup
             .as_ref()
-            .map(|cgroup| format!("--cgroup {}", cgroup.escape_debug())),
-        list("--netns", &args.netns),
+            .map(|cgroup| format!("--cgroup {}", printable(cgroup))),
+        list("--netns", &netns),
         list("--state", &args.states),
         flag("--listening", args.listening),
         flag("--all", args.all),

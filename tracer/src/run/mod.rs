@@ -14,17 +14,17 @@ mod writer;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use crate::cli::args::{Args, Verb};
+use crate::cli;
+use crate::cli::args::Verb;
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
+use failure::Failure;
 
-/// Runs what was typed. Clap ends the process by itself on wrong usage, with exit code 2.
+/// Runs what was typed. Words that cannot be read end the process, with exit code 2.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = cli::read();
     let result = match args.verb.unwrap_or(Verb::Live(Box::new(args.live))) {
-        Verb::Live(args) => live::run(Plan::new(*args)),
+        Verb::Live(args) => Plan::new(*args).map_err(Failure::Usage).and_then(live::run),
         Verb::States(args) => pages::states(&args),
         Verb::Doctor(args) => pages::doctor(&args),
     };

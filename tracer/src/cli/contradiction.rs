@@ -1,0 +1,122 @@
+//! Filters that together leave nothing to show: refused, since silence would pass for an answer.
+
+use super::args::FilterArgs;
+use crate::model::{Prefix, TcpState};
+use crate::track::Listening;
+
+/// Refuses filters that no socket can match.
+///
+/// # Errors
+///
+/// Which they are, why nothing matches, and what to type instead.
+pub(super) fn refuse(args: &FilterArgs, listening: Listening) -> Result<(), String> {
+    match listening {
+        Listening::Hidden => refuse_hidden_listeners(args),
+        Listening::Only => refuse_what_listeners_lack(args),
+        Listening::Shown => Ok(()),
+    }?;
+    refuse_families(args)
+}
+
+fn refuse_hidden_listeners(args: &FilterArgs) -> Result<(), String> {
+    if !args.states.contains(&TcpState::Listen) {
+        return Ok(());
+    }
+    Err(
+        "cannot filter by `--state LISTEN` alone: listening sockets are left out; add -l to see \
+         only them, or -a to see them too"
+            .to_owned(),
+    )
+}
+
+fn refuse_what_listeners_lack(args: &FilterArgs) -> Result<(), String> {
+    let remote = [
+        (!args.remote_ports.is_empty(), "--rport", "--lport"),
+        (!args.remote_addrs.is_empty(), "--raddr", "--laddr"),
+    ];
+    for (given, option, instead) in remote {
+        if given {
+            return Err(format!(
+                "cannot filter by {option} with -l: a listening socket has no remote end; use \
+                 {instead}, or leave -l out"
+            ));
+        }
+    }
+    let passed = |state: &TcpState| matches!(state, TcpState::Close | TcpState::Listen);
+    match args.states.iter().find(|state| !passed(state)) {
+        Some(state) => Err(format!(
+            "cannot filter by `--state {state}` with -l: a listening socket is never in {state}; \
+             use -a, or leave -l out"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn refuse_families(args: &FilterArgs) -> Result<(), String> {
+    let lists = [
+        ("--addr", &args.addrs),
+        ("--laddr", &args.local_addrs),
+        ("--raddr", &args.remote_addrs),
+    ];
+    let families = [
+        (args.ipv4, "-4", "IPv6", true),
+        (args.ipv6, "-6", "IPv4", false),
+    ];
+    for (given, flag, other, is_ipv4) in families {
+        let matches = |prefix: &Prefix| prefix.parts().0.is_ipv4() == is_ipv4;
+        for (option, list) in lists {
+            if given && !list.is_empty() && !list.iter().any(matches) {
+                return Err(format!(
+                    "cannot filter by {option} with {flag}: it names {other} addresses only; leave \
+                     {flag} out"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::{Args, Plan};
+
+    fn plan(options: &str) -> Result<(), String> {
+        let words = ["tracer"].into_iter().chain(options.split(' '));
+        let args = Args::try_parse_from(words).unwrap_or_else(|error| panic!("{options}: {error}"));
+        Plan::new(args.live).map(drop)
+    }
+
+    #[test]
+    fn filters_that_leave_nothing_are_refused_and_say_what_to_type() {
+        for (options, next) in [
+            ("--state LISTEN", "add -l"),
+            ("--state LISTEN,ESTABLISHED", "add -l"),
+            ("-l --state ESTABLISHED", "-a"),
+            ("-l --rport 80", "--lport"),
+            ("-l --raddr 10.0.0.0/8", "--laddr"),
+            ("-4 --addr 2001:db8::/32", "-4"),
+            ("-6 --laddr 10.0.0.0/8", "-6"),
+            ("-6 --raddr ::ffff:10.0.0.1", "-6"),
+        ] {
+            let said = plan(options).expect_err(options);
+            assert!(said.contains(next), "{options}: {said}");
+        }
+    }
+
+    #[test]
+    fn filters_that_leave_something_are_taken() {
+        for options in [
+            "-l --state LISTEN",
+            "-a --state LISTEN --rport 80",
+            "--raw --state LISTEN",
+            "--state ESTABLISHED",
+            "-4 --addr 10.0.0.0/8,2001:db8::/32",
+            "-4 --addr ::ffff:10.0.0.1",
+            "-l --port 80",
+        ] {
+            assert_eq!(plan(options), Ok(()), "{options}");
+        }
+    }
+}
