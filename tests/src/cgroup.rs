@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::{fs, process};
+
+/// Tells apart the cgroups of tests that run side by side.
+static MADE: AtomicU16 = AtomicU16::new(0);
 
 /// A cgroup made for the test, removed at its end.
 #[derive(Debug)]
@@ -16,7 +20,8 @@ impl Cgroup {
             let fields: Vec<&str> = line.split(' ').collect();
             (fields.get(2) == Some(&"cgroup2")).then(|| PathBuf::from(fields[1]))
         })?;
-        let path = root.join(format!("tracer-test-{}", process::id()));
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = root.join(format!("tracer-test-{}-{number}", process::id()));
         fs::create_dir(&path).ok()?;
         Some(Self(path))
     }

@@ -59,6 +59,56 @@ fn a_filter_that_cannot_be_meant_is_refused() {
     }
 }
 
+/// Filters that nothing can match are refused too, since silence would pass for an answer. Each
+/// message says what to type instead.
+#[test]
+fn a_filter_that_nothing_can_match_is_refused() {
+    for (options, next) in [
+        ("--state TIME_WAIT", "FIN_WAIT2"),
+        ("--state ESTABLISHED,LISTEN", "-l"),
+        ("-l --rport 80", "--lport"),
+        ("-l --state CLOSE_WAIT", "-a"),
+        ("-4 --addr fd00::/8", "-4"),
+        ("-6 --addr ::ffff:10.0.0.1", "-6"),
+        ("--comm systemd-timesyncd", "`systemd-timesyn`"),
+        ("--cgroup=", "or / for all"),
+        ("--addr [[[::1]]]", "IPv6 address"),
+    ] {
+        let args: Vec<&str> = ["live"].into_iter().chain(options.split(' ')).collect();
+        let Some(output) = run(&args) else {
+            return;
+        };
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{options}: {said}");
+        assert!(output.stdout.is_empty(), "{options}: {output:?}");
+        assert!(said.contains(next), "{options}: {said}");
+    }
+}
+
+/// Options stand after the command that they belong to.
+#[test]
+fn options_before_the_command_are_told_where_to_go() {
+    let Some(output) = run(&["--json", "live"]) else {
+        return;
+    };
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("`tracer live [OPTIONS]`"), "{said}");
+}
+
+/// What is typed may come from elsewhere, and is never printed raw.
+#[test]
+fn a_message_escapes_what_was_typed() {
+    for option in ["--netns", "--cgroup", "--state", "--addr", "--names"] {
+        let Some(output) = run(&["live", option, "a\u{1b}[31mb"]) else {
+            return;
+        };
+        assert_ne!(output.status.code(), Some(0), "{option}: {output:?}");
+        let said = text(&output.stderr);
+        assert!(!said.contains('\u{1b}'), "{option}: {said:?}");
+    }
+}
+
 /// Formats exclude each other.
 #[test]
 fn two_formats_at_once_are_refused() {

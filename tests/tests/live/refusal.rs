@@ -5,9 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
+use tests::cgroup::Cgroup;
+use tests::require::skip;
 use tests::tracer::{binary, command};
 
-btf_only!(not_root, no_tracefs_for_the_classic_hook, no_such_namespace);
+btf_only!(
+    not_root,
+    no_tracefs_for_the_classic_hook,
+    no_such_namespace,
+    part_of_the_cgroups,
+);
 
 const NOBODY: u32 = 65534;
 
@@ -67,6 +74,39 @@ fn no_such_namespace() {
         .expect("run the agent");
     let said = refused(&output, 2);
     assert!(said.contains("tracer-has-no-such-namespace"), "{said}");
+}
+
+/// The kernel side counts levels from the root of all cgroups; in a cgroup namespace nothing tells
+/// how far away that is. Where no cgroups are mounted, there is nothing to look up.
+fn part_of_the_cgroups() {
+    let Some(cgroup) = Cgroup::new() else {
+        skip("no cgroup of version 2 can be made: none is mounted, or not to be written");
+        return;
+    };
+    let said = refused(&contained(&cgroup, "mount -t cgroup2 none \"$1\""), 3);
+    assert!(said.contains("cgroup namespace"), "{said}");
+    assert!(said.contains("nsenter"), "what to do: {said}");
+
+    let said = refused(&contained(&cgroup, "true"), 3);
+    assert!(said.contains("no cgroup2 filesystem"), "{said}");
+    assert!(said.contains("mount -t cgroup2"), "what to do: {said}");
+}
+
+/// Runs the agent as in a container: in a cgroup namespace that begins at `cgroup`, with no cgroups
+/// mounted but what `mount` mounts at `$1`.
+fn contained(cgroup: &Cgroup, mount: &str) -> Output {
+    let place = tempfile::tempdir().expect("make a directory");
+    let script = format!(
+        "umount --all --lazy --types cgroup2; {mount}; exec \"$0\" live --cgroup / --duration 1ms"
+    );
+    Command::new("sh")
+        .args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""])
+        .arg(cgroup.path())
+        .args(["unshare", "--mount", "--cgroup", "sh", "-c", &script])
+        .arg(binary().expect("an agent"))
+        .arg(place.path())
+        .output()
+        .expect("run sh")
 }
 
 /// Demands a refusal with nothing on the output, and returns what was said.
