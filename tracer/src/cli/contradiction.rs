@@ -23,7 +23,7 @@ fn refuse_hidden_listeners(args: &FilterArgs) -> Result<(), String> {
         return Ok(());
     }
     Err(
-        "cannot filter by `--state LISTEN` alone: listening sockets are left out; add -l to see \
+        "cannot filter by `--state LISTEN`: listening sockets are left out; add -l to see \
          only them, or -a to see them too"
             .to_owned(),
     )
