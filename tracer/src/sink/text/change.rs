@@ -19,13 +19,15 @@ const MILLISECONDS: usize = 12;
 const SECONDS: usize = 8;
 /// Widest column of processes.
 const PROCESS: usize = 20;
-/// Ends of IPv4 addresses are seldom wider, and never wider than 45.
-const ENDS: usize = 36;
+/// Room that ends have before the process gets any; those of IPv4 are never wider than 45.
+const ENDS: usize = 34;
 /// A line with every column: the time of day, the process, ends of 43 columns, states of 26, the
 /// time that they took of 9, and two spaces between them.
 const FULL: usize = MICROSECONDS + 2 + PROCESS + 2 + 43 + 2 + 26 + 2 + 9;
 /// The states of 24 columns and the time of 8, with a space between.
 const NARROW_STATES: usize = 24 + 1 + 8;
+/// How far beyond their column states may begin, rather than below.
+const SLIP: usize = 8;
 /// What is said of a socket that is gone where nobody has said that the connection is.
 const NOTE: &str = "  or in a timewait socket";
 
@@ -107,18 +109,18 @@ pub(super) fn line(text: &Text, change: &Change) -> String {
         }
     }
 
-    let tail = columns(&states) + columns(&lasted) + usize::from(!lasted.is_empty());
+    let tail =
+        columns(&states) + columns(&lasted) + usize::from(!lasted.is_empty()) + columns(note);
+    let end = text.width.unwrap_or(usize::MAX);
+    // Beyond a full line nothing stands that could be out of line.
+    let slip = if end >= FULL { end } else { SLIP };
     let mut start = at.states.max(used + 2);
-    if start + tail > at.end {
-        // To the left of its column, below, or, where there is no end, beyond it.
-        start = at.states.min(at.end.saturating_sub(tail));
-        match text.width {
-            None => start = used + 2,
-            Some(_) if start < used + 2 => {
-                head.push('\n');
-                used = 0;
-            }
-            Some(_) => {}
+    if start.saturating_add(tail) > end || start - at.states > slip {
+        // To the left of its column, or below.
+        start = at.states.min(end.saturating_sub(tail));
+        if start < used + 2 {
+            head.push('\n');
+            used = 0;
         }
     }
     head += &" ".repeat(start.saturating_sub(used));

@@ -11,7 +11,7 @@ use crate::track::{
     Closer, ConnId, Ending, Opened, Origin, Output, Owner, Segment, Timeline, Unknown,
 };
 
-const WIDTHS: [usize; 11] = [60, 72, 80, 84, 90, 98, 100, 107, 120, 121, 146];
+const WIDTHS: [usize; 13] = [60, 72, 80, 84, 90, 98, 100, 107, 120, 121, 145, 146, 200];
 const WIDEST_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(255, 255, 255, 254));
 const WIDEST_V6: IpAddr = IpAddr::V6(Ipv6Addr::from_bits(u128::MAX - 1));
 /// `59 min 59 s`, the widest.
@@ -262,6 +262,17 @@ fn an_end_that_nobody_saw_is_doubted_at_any_width() {
             "or in a timewait socket"
         };
         assert!(written.contains(doubt), "{written}");
+    }
+}
+
+#[test]
+fn a_wide_terminal_keeps_ipv6_on_a_line() {
+    let addr = "2001:db8:1234:5678::1".parse().expect("an address");
+    let width = 160;
+    for change in changes(addr) {
+        let written = text(Some(width), Naming::Netstat, false).change(&change);
+        assert_eq!(written.lines().count(), 1, "{written}");
+        assert!(columns(written.trim_end()) <= width, "{written}");
     }
 }
 
