@@ -19,7 +19,7 @@ pub(super) struct Round {
     pub(super) changes: Option<u64>,
     /// In its program, as the kernel measures it.
     pub(super) kernel_ns_per_change: Option<f64>,
-    /// In its process, user and system, until it has ended.
+    /// In its process, user and system, until it has ended, for each change that it did not lose.
     pub(super) process_ns_per_change: Option<f64>,
     pub(super) lost: Option<u64>,
     pub(super) peak_rss_bytes: Option<u64>,
@@ -44,7 +44,8 @@ impl Round {
     ) -> Self {
         let changes = after.programs.runs - before.programs.runs;
         let kernel_ns = after.programs.time_ns - before.programs.time_ns;
-        let per_change = |ns: u64| (changes > 0).then(|| ns as f64 / changes as f64);
+        let per = |ns: u64, count: u64| (count > 0).then(|| ns as f64 / count as f64);
+        let received = changes.saturating_sub(end.lost);
         let load = Self::of_nothing(connections, took);
         Self {
             rate_of_nothing: nothing
@@ -53,8 +54,8 @@ impl Round {
                 load.load_cpu_ns_per_connection / nothing.load_cpu_ns_per_connection
             }),
             changes: Some(changes),
-            kernel_ns_per_change: per_change(kernel_ns),
-            process_ns_per_change: per_change(end.cpu_ns.saturating_sub(before.cpu_ns)),
+            kernel_ns_per_change: per(kernel_ns, changes),
+            process_ns_per_change: per(end.cpu_ns.saturating_sub(before.cpu_ns), received),
             lost: Some(end.lost),
             peak_rss_bytes: Some(after.peak_rss_bytes),
             ..load
@@ -109,7 +110,7 @@ mod tests {
     fn only_what_the_load_caused_is_counted() {
         let end = End {
             cpu_ns: 9_000,
-            lost: 3,
+            lost: 2,
         };
         let nothing = Round {
             connections_per_s: 4_000.0,
@@ -123,8 +124,8 @@ mod tests {
         assert_eq!(round.load_cpu_of_nothing, Some(1.5));
         assert_eq!(round.changes, Some(4));
         assert_eq!(round.kernel_ns_per_change, Some(200.0));
-        assert_eq!(round.process_ns_per_change, Some(2_000.0));
-        assert_eq!(round.lost, Some(3));
+        assert_eq!(round.process_ns_per_change, Some(4_000.0));
+        assert_eq!(round.lost, Some(2));
     }
 
     #[test]
