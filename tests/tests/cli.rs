@@ -74,7 +74,9 @@ fn a_filter_that_nothing_can_match_is_refused() {
         ("--cgroup=", "or / for all"),
         ("--addr [[[::1]]]", "IPv6 address"),
     ] {
-        let args: Vec<&str> = ["live"].into_iter().chain(options.split(' ')).collect();
+        // Should it be taken, it must not go on for ever.
+        let live = ["live", "--duration", "1ms"];
+        let args: Vec<&str> = live.into_iter().chain(options.split(' ')).collect();
         let Some(output) = run(&args) else {
             return;
         };
