@@ -211,8 +211,8 @@ fn a_thousand_at_once(hook: Hook) {
 
     tracer.wait_ended(2 * COUNT);
     let trace = tracer.stop();
-    assert_eq!(trace.summary().changes, 10 * COUNT as u64, "{trace}");
     let mut story = Story::of(&trace);
+    assert_eq!(trace.summary().changes, 10 * COUNT as u64, "{trace}");
     for (client, server) in all {
         let ends = Ends { client, server };
         story
