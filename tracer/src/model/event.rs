@@ -1,8 +1,11 @@
 //! What enters the tracker: state changes, sockets that were there before, and losses.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
 
+use super::printable::printable;
 use super::{Endpoint, Family, MonoNs, TcpState, Tuple};
 
 /// One thing that happened, or was found, or was missed.
@@ -97,25 +100,8 @@ impl Comm {
 
 impl fmt::Display for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = String::from_utf8_lossy(self.bytes());
-        let mut safe = String::with_capacity(text.len());
-        for character in text.chars() {
-            if character.is_control() || is_invisible(character) {
-                safe.extend(character.escape_unicode());
-            } else {
-                safe.push(character);
-            }
-        }
-        f.pad(&safe)
+        f.pad(&printable(OsStr::from_bytes(self.bytes())))
     }
-}
-
-/// Returns whether a character changes the direction or look of its neighbours unseen.
-fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    )
 }
 
 /// An errno that was pending on a socket as it changed its state; zero is none.

@@ -31,8 +31,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::escape::{self, json_line};
+use super::escape::json_line;
 use crate::model::host::{Check, Conclusion, HostReport, Verdict};
+use crate::model::printable;
 
 /// Name and version of the schema.
 pub const SCHEMA: &str = "tracer-doctor/1";
@@ -146,7 +147,7 @@ fn paint(style: Style, text: &str, color: bool) -> String {
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let safe = escape::text(word);
+        let safe = printable(word);
         if let Some(line) = lines.last_mut()
             && line.chars().count() + 1 + safe.chars().count() <= width
         {
@@ -243,7 +244,7 @@ this host can be traced via tp_btf
         assert!(text(&report, 80, true).contains("\x1b[31mmissing"));
         let plain = text(&report, 80, false);
         assert!(!plain.contains('\x1b'), "{plain}");
-        assert!(plain.contains("a\\u{1b}[2Jb\\nc"), "{plain}");
+        assert!(plain.contains("a\\u{1b}[2Jb\\u{a}c"), "{plain}");
     }
 
     #[test]

@@ -1,37 +1,14 @@
-//! Characters that must not reach a terminal as they are.
+//! Lines of JSON without characters that must not reach a terminal as they are.
 //!
-//! **Owns:** which they are in texts and in JSON. A task's name escapes itself (`model::Comm`).
+//! **Owns:** how they are escaped in JSON; which they are, and how text is escaped, is
+//! `model::printable`'s matter.
 
 use std::io;
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-/// Returns whether a character could move a cursor, or change the direction or look of its
-/// neighbours unseen.
-fn is_unsafe(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{061c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-        )
-}
-
-/// Escapes a text for people: `\n`, `\u{1b}`.
-pub(super) fn text(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match is_unsafe(character) {
-            true => safe.extend(character.escape_default()),
-            false => safe.push(character),
-        }
-    }
-    safe
-}
+use crate::model::printable::is_printable;
 
 /// Encodes a value as one line of JSON in which every unsafe character is escaped as JSON escapes
 /// it: `\u009b`. A program reads the very string; a terminal shows it harmlessly.
@@ -56,7 +33,7 @@ impl Formatter for Safe {
         W: ?Sized + io::Write,
     {
         let mut rest = fragment;
-        while let Some(at) = rest.find(is_unsafe) {
+        while let Some(at) = rest.find(|character| !is_printable(character)) {
             CompactFormatter.write_string_fragment(writer, &rest[..at])?;
             let mut after = rest[at..].chars();
             if let Some(character) = after.next() {
@@ -79,17 +56,9 @@ mod tests {
     fn json_reads_back_what_it_escapes() {
         let line = String::from_utf8(json_line(&NAME)).expect("JSON is UTF-8");
         let shown = line.trim_end_matches('\n');
-        assert!(!shown.contains(is_unsafe), "{shown}");
+        assert!(shown.chars().all(is_printable), "{shown}");
         assert_eq!(shown, r#""a\u001b[2J\"\\\n\u007f\u009b\u202eé→\ufeff""#);
         let read: String = serde_json::from_str(shown).expect("it is JSON");
         assert_eq!(read, NAME);
-    }
-
-    #[test]
-    fn a_text_shows_what_it_escapes() {
-        assert_eq!(
-            text(NAME),
-            "a\\u{1b}[2J\"\\\\n\\u{7f}\\u{9b}\\u{202e}é→\\u{feff}"
-        );
     }
 }

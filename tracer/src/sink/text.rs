@@ -13,10 +13,10 @@ mod summary;
 
 use jiff::tz::TimeZone;
 
+use super::Session;
 use super::clock::time_of_day;
-use super::{Session, escape};
 use crate::model::event::Comm;
-use crate::model::{Loss, LossCause, Naming, Tuple, WallClock};
+use crate::model::{Loss, LossCause, Naming, Tuple, WallClock, printable};
 use crate::track::{Change, Span, Timeline};
 
 pub use duration::duration;
@@ -50,8 +50,8 @@ impl Text {
         let line = format!(
             "tracer {} · Linux {} {} · sock:inet_sock_set_state via {} · TIME_WAIT {} · {} ring",
             session.tracer,
-            escape::text(&session.kernel),
-            escape::text(&session.machine),
+            printable(&session.kernel),
+            printable(&session.machine),
             session.hook,
             match session.time_wait {
                 "off" => "not measured",
@@ -62,17 +62,17 @@ impl Text {
         let dim = |line: &str| palette.dim(line);
         let mut text = block("", "  ", &line, self.width, dim);
         if !session.filters.is_empty() {
-            let filters = escape::text(&session.filters.join(" "));
+            let filters = printable(session.filters.join(" "));
             text += &block("only ", "     ", &filters, self.width, dim);
         }
         if !session.missing.is_empty() {
-            let missing = escape::text(&session.missing.join(" · "));
+            let missing = printable(session.missing.join(" · "));
             let line = format!("not known here: {missing}");
             text += &block("", "  ", &line, self.width, |line| palette.warn(line));
         }
         if self.verbose {
             for note in &session.notes {
-                let note = escape::text(note);
+                let note = printable(note);
                 text += &block("note: ", "      ", &note, self.width, dim);
             }
         }
