@@ -1,9 +1,7 @@
 //! What enters the tracker: state changes, sockets that were there before, and losses.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::net::IpAddr;
-use std::os::unix::ffi::OsStrExt;
 
 use super::printable::printable;
 use super::{Endpoint, Family, MonoNs, TcpState, Tuple};
@@ -100,7 +98,8 @@ impl Comm {
 
 impl fmt::Display for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&printable(OsStr::from_bytes(self.bytes())))
+        let text = String::from_utf8_lossy(self.bytes());
+        f.pad(&printable(text.as_ref()))
     }
 }
 
