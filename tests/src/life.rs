@@ -172,7 +172,8 @@ impl<'t> Life<'t> {
 
     /// Demands how it began.
     pub fn opened(&self, opened: &str) -> &Self {
-        assert_eq!(self.timeline().opened, opened, "opened\n{}", self.told());
+        let said = self.timeline().opened.as_deref();
+        assert_eq!(said, Some(opened), "opened\n{}", self.told());
         self
     }
 

@@ -153,8 +153,9 @@ pub struct Timeline {
     pub local: Endpoint,
     /// The other end.
     pub remote: Endpoint,
-    /// `active`, `passive`, `before_trace` or `listen`.
-    pub opened: String,
+    /// `active`, `passive`, `before_trace` or `listen`; null where its beginning was lost.
+    #[serde(deserialize_with = "nullable")]
+    pub opened: Option<String>,
     /// `local`, `remote`, `both`.
     #[serde(deserialize_with = "nullable")]
     pub closed_first: Option<String>,

@@ -37,17 +37,28 @@ impl Hook {
     /// Returns the filter that leaves only what happens between two hosts: their namespaces, or,
     /// where the hook does not know them, their addresses.
     pub fn only(self, pair: &Pair) -> Vec<String> {
-        let flag = |flag: &str, value: &str| [flag.to_owned(), value.to_owned()];
-        match self {
-            Self::Btf => [&pair.client, &pair.server]
-                .into_iter()
-                .flat_map(|host| flag("--netns", host.netns.name()))
-                .collect(),
-            Self::Classic => [pair.ipv4_prefix(), pair.ipv6_prefix()]
-                .into_iter()
-                .flat_map(|prefix| flag("--addr", &prefix))
-                .collect(),
-        }
+        self.only_by("--addr", pair)
+    }
+
+    /// The same, for connections alone: the classic hook is asked for the remote address, which
+    /// the kernel side decides, so that no traffic of others fills the ring buffer. A listener has
+    /// none.
+    fn only_connections(self, pair: &Pair) -> Vec<String> {
+        self.only_by("--raddr", pair)
+    }
+
+    fn only_by(self, addr: &str, pair: &Pair) -> Vec<String> {
+        let (flag, values) = match self {
+            Self::Btf => {
+                let hosts = [&pair.client, &pair.server];
+                ("--netns", hosts.map(|host| host.netns.name().to_owned()))
+            }
+            Self::Classic => (addr, [pair.ipv4_prefix(), pair.ipv6_prefix()]),
+        };
+        values
+            .into_iter()
+            .flat_map(|value| [flag.to_owned(), value])
+            .collect()
     }
 }
 
@@ -102,7 +113,11 @@ pub struct Tracer {
 impl Tracer {
     /// Starts `tracer live` on what happens between two hosts, and waits until it sees everything.
     pub fn watch(hook: Hook, pair: &Pair, more: &[&str]) -> Self {
-        let only = hook.only(pair);
+        let with_listeners = more.iter().any(|arg| ["-a", "-l", "--raw"].contains(arg));
+        let only = match with_listeners {
+            true => hook.only(pair),
+            false => hook.only_connections(pair),
+        };
         let args: Vec<&str> = only
             .iter()
             .map(String::as_str)

@@ -128,7 +128,12 @@ fn found(life: &Life<'_>, script: &str, closed_first: Option<&str>) {
     );
 
     let timeline = life.timeline();
-    assert_eq!(timeline.opened, "before_trace", "{}", told());
+    assert_eq!(
+        timeline.opened.as_deref(),
+        Some("before_trace"),
+        "{}",
+        told()
+    );
     assert_eq!(
         timeline.closed_first.as_deref(),
         closed_first,
