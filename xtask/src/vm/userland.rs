@@ -19,7 +19,17 @@ use crate::test::suites::Suite;
 const INIT: &[u8] = include_bytes!("init.sh");
 
 /// Programs of this machine that tests start, by their names.
-const STARTED: &[&str] = &["cat", "cp", "ip", "stdbuf", "tcpstates"];
+const STARTED: &[&str] = &[
+    "cat",
+    "cp",
+    "ip",
+    "mount",
+    "sh",
+    "stdbuf",
+    "tcpstates",
+    "umount",
+    "unshare",
+];
 
 /// What stdbuf makes another program load; `ldd` does not know.
 const LOADED: &str = "/usr/libexec/coreutils/libstdbuf.so";
