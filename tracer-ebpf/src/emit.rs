@@ -61,8 +61,9 @@ pub(crate) fn emit<C: EbpfContext>(
 /// Counts a record that found no room.
 ///
 /// A CPU writes only its own counter, and the kernel does not enter a tracing program again on a
-/// CPU where it runs (since Linux 6.2 for a BTF hook, always for a classic one), so plain writes
-/// do. Before 6.2 a nested hook could cost a count; the agent then still knows that some were lost.
+/// CPU where it runs (for a BTF hook since Linux 6.2 and in stable branches, for a classic one
+/// always), so plain writes do. Before that a nested hook could cost a count; the agent then still
+/// knows that some were lost.
 #[inline(always)]
 fn count_lost<C: EbpfContext>(ctx: &C, mono_ns: u64) {
     let Some(counter) = LOSSES.get_ptr_mut(0) else {

@@ -121,7 +121,7 @@ impl Losses {
 /// # Kernel
 ///
 /// `recursion_misses` in a program's fdinfo, since Linux 5.12; raw tracepoints are counted since
-/// 6.2, which also began to guard them so. An event inside softirq that interrupts the program on
+/// 6.2 and in stable branches, which also began to guard them so. An event inside softirq that interrupts the program on
 /// its CPU is lost this way.
 fn recursion_misses(fdinfo: &Path) -> Option<u64> {
     let text = fs::read_to_string(fdinfo).ok()?;

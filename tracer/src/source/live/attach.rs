@@ -39,7 +39,7 @@ const CLASSIC_MISSING: [&str; 6] = [
 
 /// The kernel that began to count the changes for which it does not run a classic tracepoint's program,
 /// because another BPF program is running on that CPU.
-const COUNTS_CLASSIC_MISSES: KernelRelease = KernelRelease { major: 6, minor: 8 };
+const COUNTS_CLASSIC_MISSES: KernelRelease = KernelRelease { major: 6, minor: 7 };
 
 /// Attaches the typed hook, with offsets from the running kernel's BTF.
 pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
