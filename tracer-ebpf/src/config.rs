@@ -15,6 +15,9 @@ pub const FILTER_SLOTS: usize = 8;
 /// [`ClassicOffsets`] must lie inside.
 pub const CLASSIC_ENTRY_SIZE: usize = 96;
 
+/// How many ranges of kernel code the kernel side can tell apart.
+pub const CALLER_RANGES: usize = 32;
+
 /// Offsets of what is read through the BTF hook, in bytes, from the running kernel's BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -93,6 +96,85 @@ pub struct ClassicOffsets {
     pub remote_addr6: u32,
 }
 
+/// Offsets of what is read from timewait and request sockets, in bytes, from the running kernel's
+/// BTF. Both begin with a `struct sock_common`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct MinisockOffsets {
+    /// `struct sock_common`: `skc_family`.
+    pub family: u32,
+    /// `struct sock_common`: `skc_num`.
+    pub local_port: u32,
+    /// `struct sock_common`: `skc_dport`.
+    pub remote_port: u32,
+    /// `struct sock_common`: `skc_rcv_saddr`.
+    pub local_addr4: u32,
+    /// `struct sock_common`: `skc_daddr`.
+    pub remote_addr4: u32,
+    /// `struct sock_common`: `skc_v6_rcv_saddr`.
+    pub local_addr6: u32,
+    /// `struct sock_common`: `skc_v6_daddr`.
+    pub remote_addr6: u32,
+    /// `struct sock_common`: `skc_cookie`.
+    pub cookie: u32,
+    /// `struct sock_common`: `skc_net`.
+    pub netns: u32,
+    /// `struct net`: `ns.inum`.
+    pub netns_inode: u32,
+    /// `struct sock_common`: `skc_state`.
+    pub state: u32,
+    /// `struct timer_list`: `function`.
+    pub timer_function: u32,
+    /// `struct timer_list`: `expires`.
+    pub timer_expires: u32,
+    /// `struct inet_timewait_sock`: `tw_timer`.
+    pub timewait_timer: u32,
+    /// `struct inet_timewait_sock`: `tw_substate`.
+    pub timewait_substate: u32,
+    /// `struct inet_timewait_sock`: `tw_entry_stamp`.
+    pub timewait_entered: u32,
+    /// `struct request_sock`: `rsk_timer`.
+    pub request_timer: u32,
+    /// `struct request_sock`: `num_retrans`.
+    pub request_retransmits: u32,
+    /// `struct request_sock`: `rsk_listener`.
+    pub request_listener: u32,
+    /// `struct inet_request_sock`: the byte that holds `acked`.
+    pub request_acked: u32,
+    /// The bit of `acked` in that byte.
+    pub request_acked_mask: u32,
+}
+
+/// The code of one function of the kernel, from `/proc/kallsyms`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CallerRange {
+    /// Address of its first byte.
+    pub start: u64,
+    /// Address behind its last one; zero where the slot is not used.
+    pub end: u64,
+    /// One of [`caller`](crate::caller).
+    pub caller: u64,
+}
+
+/// What the minisock programs need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct MinisockConfig {
+    /// Address of `tw_timer_handler`.
+    pub timewait_handler: u64,
+    /// Address of `reqsk_timer_handler`.
+    pub request_handler: u64,
+    /// Whether the state-change program shall tell a refused timewait socket.
+    pub tells_refusal: u64,
+    /// Functions that are told apart.
+    pub callers: [CallerRange; CALLER_RANGES],
+    /// Where fields stand.
+    pub offsets: MinisockOffsets,
+    /// Zero.
+    pub reserved: u32,
+}
+
 /// An address prefix: an address matches when its bits under `mask` equal `addr`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -144,6 +226,8 @@ pub struct Config {
     pub reserved: u32,
     /// For both.
     pub filter: KernelFilter,
+    /// For timewait and request sockets.
+    pub minisock: MinisockConfig,
 }
 
 /// Size of a [`Config`] in bytes.
@@ -205,6 +289,40 @@ impl Config {
             cgroup_level: 0,
             reserved: 0,
         },
+        minisock: MinisockConfig {
+            timewait_handler: 0,
+            request_handler: 0,
+            tells_refusal: 0,
+            callers: [CallerRange {
+                start: 0,
+                end: 0,
+                caller: 0,
+            }; CALLER_RANGES],
+            offsets: MinisockOffsets {
+                family: ABSENT,
+                local_port: ABSENT,
+                remote_port: ABSENT,
+                local_addr4: ABSENT,
+                remote_addr4: ABSENT,
+                local_addr6: ABSENT,
+                remote_addr6: ABSENT,
+                cookie: ABSENT,
+                netns: ABSENT,
+                netns_inode: ABSENT,
+                state: ABSENT,
+                timer_function: ABSENT,
+                timer_expires: ABSENT,
+                timewait_timer: ABSENT,
+                timewait_substate: ABSENT,
+                timewait_entered: ABSENT,
+                request_timer: ABSENT,
+                request_retransmits: ABSENT,
+                request_listener: ABSENT,
+                request_acked: ABSENT,
+                request_acked_mask: 0,
+            },
+            reserved: 0,
+        },
     };
 
     /// Returns the bytes that the object's variable shall hold.
@@ -223,5 +341,11 @@ const _: () = {
         size_of::<KernelFilter>()
             == 2 * 4 + FILTER_SLOTS * 4 + 2 * 4 + FILTER_SLOTS * 4 + FILTER_SLOTS * 32 + 16
     );
-    assert!(CONFIG_SIZE == 21 * 4 + 12 * 4 + 4 + size_of::<KernelFilter>());
+    assert!(size_of::<MinisockOffsets>() == 21 * 4);
+    assert!(size_of::<CallerRange>() == 24);
+    assert!(size_of::<MinisockConfig>() == 3 * 8 + CALLER_RANGES * 24 + 21 * 4 + 4);
+    assert!(
+        CONFIG_SIZE
+            == 21 * 4 + 12 * 4 + 4 + size_of::<KernelFilter>() + size_of::<MinisockConfig>()
+    );
 };

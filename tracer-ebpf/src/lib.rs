@@ -1,6 +1,6 @@
 //! The byte layouts that the kernel side and the agent agree on.
 //!
-//! **Owns:** the record that crosses the ring buffer, and the configuration that the agent writes
+//! **Owns:** the records that cross the ring buffer, and the configuration that the agent writes
 //! into the object's read-only data before it is loaded.
 //! **Never:** anything but integers and byte arrays, and no dependency: the same file compiles for
 //! the kernel and for the host, without features.
@@ -11,11 +11,13 @@
 #![no_std]
 
 mod config;
+mod minisock;
 mod record;
 
 pub use config::*;
+pub use minisock::*;
 pub use record::*;
 
 /// Version of the layouts in this crate; an object and an agent of different versions do not meet,
 /// because the agent embeds its object.
-pub const ABI_VERSION: u16 = 1;
+pub const ABI_VERSION: u16 = 2;

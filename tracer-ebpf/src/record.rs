@@ -22,6 +22,12 @@ pub mod known {
     pub const ERROR: u32 = 1 << 5;
     /// The port that the socket is bound to, apart from the one it shows.
     pub const BOUND_PORT: u32 = 1 << 6;
+    /// Whether the kernel refused a timewait socket; the answer is [`TIMEWAIT_REFUSED`].
+    pub const TIMEWAIT: u32 = 1 << 7;
+
+    /// Not a field but an answer: the socket was to go on as a timewait socket, and there was none
+    /// for it (`tcp_max_tw_buckets`). Means something only beside [`TIMEWAIT`].
+    pub const TIMEWAIT_REFUSED: u32 = 1 << 30;
 
     /// Not a field but an answer: the current task held the socket's lock (`sk_lock.owned`), so
     /// task and socket belong together. Means something only beside [`LOCK_OWNER`].

@@ -4,19 +4,36 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::printable::printable;
-use super::{Endpoint, Family, MonoNs, TcpState, Tuple};
+use super::{Endpoint, Family, MonoNs, Request, TcpState, Timewait, Tuple};
 
 /// One thing that happened, or was found, or was missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A socket changed its state.
     StateChange(StateChange),
+    /// Something happened to a timewait socket.
+    Timewait(Timewait),
+    /// Something happened to a request socket.
+    Request(Request),
     /// Changes were lost.
     Loss(Loss),
     /// A socket that existed when the trace began.
     Existing(Existing),
     /// Every socket that existed when the trace began has been told.
     ExistingComplete,
+}
+
+impl Event {
+    /// Returns when it happened, of what happens at one moment.
+    pub fn at(&self) -> Option<MonoNs> {
+        match self {
+            Self::StateChange(change) => Some(change.at),
+            Self::Timewait(timewait) => Some(timewait.at),
+            Self::Request(request) => Some(request.at),
+            Self::Existing(existing) => Some(existing.at),
+            Self::Loss(_) | Self::ExistingComplete => None,
+        }
+    }
 }
 
 /// Address of a socket in the kernel: its identity while it lives, and reused at once afterwards.
@@ -56,6 +73,8 @@ pub struct StateChange {
     pub task: Task,
     /// Whether that task was using this socket, rather than only passing by.
     pub task_holds_socket: Option<bool>,
+    /// Whether it was to go on as a timewait socket and got none (`tcp_max_tw_buckets`).
+    pub timewait_refused: Option<bool>,
 }
 
 /// Addresses and ports as the tracepoint showed them: zeros, wildcards and stale values included.
@@ -150,6 +169,10 @@ pub struct Existing {
     pub netns: u32,
     /// uid of its owner; a timewait or request socket has none.
     pub uid: Option<u32>,
+    /// Nanoseconds until the time that its timer is set for, of a timewait socket.
+    pub left_ns: Option<u64>,
+    /// Nanoseconds since it became a timewait socket, to a millisecond, where the kernel keeps it.
+    pub age_ns: Option<u64>,
 }
 
 impl StateChange {

@@ -89,6 +89,8 @@ impl Csv {
     pub fn change(&self, change: &Change) -> Vec<u8> {
         let (source, ends) = match change.origin {
             Origin::Snapshot => ("snapshot", ends(&change.tuple)),
+            Origin::Timewait { .. } => ("timewait", ends(&change.tuple)),
+            Origin::Request { .. } => ("request", ends(&change.tuple)),
             Origin::Tracepoint { shown, .. } if self.raw => (
                 "tracepoint",
                 [

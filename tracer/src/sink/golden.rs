@@ -80,6 +80,8 @@ fn events() -> Vec<Event> {
         tuple: older.tuple(),
         netns: 1,
         uid: Some(33),
+        left_ns: None,
+        age_ns: None,
     };
     let loss = Loss {
         cause: LossCause::RingFull { cpu: 1 },

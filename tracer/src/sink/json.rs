@@ -75,6 +75,8 @@ impl Json {
         let mut task_on_cpu = None;
         let source = match change.origin {
             Origin::Snapshot => "snapshot",
+            Origin::Timewait { .. } => "timewait",
+            Origin::Request { .. } => "request",
             Origin::Tracepoint {
                 shown,
                 task,

@@ -144,6 +144,7 @@ fn ends(tuple: &Tuple, is_listener: bool) -> String {
 fn lasted(span: Span) -> String {
     match span {
         Span::Known(ns) => duration(ns),
+        Span::Within { ns, error_ns } => format!("{} ± {}", duration(ns), duration(error_ns)),
         Span::Open(ns) => format!("≥ {}", duration(ns)),
         Span::Unknown(_) => "?".to_owned(),
     }

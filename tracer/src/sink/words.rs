@@ -15,14 +15,14 @@ pub(super) fn family(family: Family) -> &'static str {
 /// Nanoseconds from start to end, where both were seen.
 pub(super) fn known(span: Span) -> Option<u64> {
     match span {
-        Span::Known(ns) => Some(ns),
+        Span::Known(ns) | Span::Within { ns, .. } => Some(ns),
         Span::Unknown(_) | Span::Open(_) => None,
     }
 }
 
 pub(super) fn why_unknown(span: Span) -> Option<&'static str> {
     match span {
-        Span::Known(_) => None,
+        Span::Known(_) | Span::Within { .. } => None,
         Span::Open(_) => Some("open"),
         Span::Unknown(why) => Some(match why {
             Unknown::BeforeTrace => "before_trace",
@@ -30,6 +30,7 @@ pub(super) fn why_unknown(span: Span) -> Option<&'static str> {
             Unknown::Missed => "missed",
             Unknown::NotFollowed => "not_followed",
             Unknown::Clock => "clock",
+            Unknown::NoRequest => "no_request",
         }),
     }
 }

@@ -42,7 +42,7 @@ impl Batch {
     /// Returns when the last record was made.
     pub fn last_at(&self) -> Option<MonoNs> {
         let last = self.records().last()?;
-        decode(last).ok().map(|change| change.at)
+        decode(last).ok()?.at()
     }
 
     /// Returns the records as they are.
@@ -67,11 +67,13 @@ impl Batch {
     ) -> Result<Vec<Loss>, DecodeError> {
         losses.sort_by_key(|loss| Reverse(loss.since));
         for record in self.records() {
-            let change = decode(record)?;
-            while let Some(loss) = losses.pop_if(|loss| loss.since <= change.at) {
+            let event = decode(record)?;
+            while let Some(loss) =
+                losses.pop_if(|loss| event.at().is_some_and(|at| loss.since <= at))
+            {
                 take(Event::Loss(loss));
             }
-            take(Event::StateChange(change));
+            take(event);
         }
         losses.reverse();
         Ok(losses)

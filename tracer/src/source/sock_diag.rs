@@ -255,6 +255,8 @@ fn read_socket(payload: &[u8], at: MonoNs, netns: u32) -> Result<Existing, Decod
         },
         netns,
         uid: (full_socket && header.inode != 0).then_some(header.uid),
+        left_ns: None,
+        age_ns: None,
     })
 }
 

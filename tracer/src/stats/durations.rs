@@ -56,7 +56,7 @@ impl Durations {
     pub fn add(&mut self, state: TcpState, span: Span) {
         let collected = self.by_state.entry(state).or_default();
         match span {
-            Span::Known(ns) => {
+            Span::Known(ns) | Span::Within { ns, .. } => {
                 collected.total_ns = collected.total_ns.saturating_add(ns);
                 collected.max_ns = collected.max_ns.max(ns);
                 // The histogram grows as it must, up to what a pointer can count.

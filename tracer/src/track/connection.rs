@@ -285,6 +285,7 @@ impl Connection {
     ) -> Change {
         Change {
             at,
+            error_ns: 0,
             conn: self.id,
             origin,
             family: self.family(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{CloseError, TcpState};
+use crate::model::{CloseError, RequestEnd, TcpState, TimewaitEnd};
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,17 @@ pub enum Ending {
     /// The socket is gone; the connection may live on in a timewait socket, where FIN_WAIT2 and
     /// TIME_WAIT happen unseen, or may have been closed. Which of them is not known.
     TimeWaitOrClosed,
+    /// Its timewait socket ended in TIME_WAIT: both ends had closed.
+    TimeWaitOver(TimewaitEnd),
+    /// Its timewait socket ended in FIN_WAIT2: the other end had not closed.
+    FinWait2Over(TimewaitEnd),
+    /// It was to go on as a timewait socket, and the kernel allows no more of them
+    /// (`tcp_max_tw_buckets`).
+    TimeWaitRefused,
+    /// It ended without a timewait socket, and this host or a limit of it ended it.
+    NoTimeWait,
+    /// Its handshake was not completed.
+    NotEstablished(RequestEnd),
     /// The other end answered the SYN with a reset.
     Refused,
     /// The other end sent a reset.
@@ -107,6 +118,17 @@ impl fmt::Display for Ending {
             Self::TimeWaitOrClosed => {
                 f.write_str("in a timewait socket or closed: not known which")
             }
+            Self::TimeWaitOver(TimewaitEnd::Expired) => f.write_str("closed; TIME_WAIT expired"),
+            Self::TimeWaitOver(end) => write!(f, "closed; TIME_WAIT {end}"),
+            Self::FinWait2Over(TimewaitEnd::Expired) => {
+                f.write_str("closed by this host alone; FIN_WAIT2 expired")
+            }
+            Self::FinWait2Over(end) => write!(f, "closed by this host alone; FIN_WAIT2 {end}"),
+            Self::TimeWaitRefused => {
+                f.write_str("closed without TIME_WAIT: tcp_max_tw_buckets reached")
+            }
+            Self::NoTimeWait => f.write_str("aborted by this host: no timewait socket"),
+            Self::NotEstablished(end) => write!(f, "never established: {end}"),
             Self::Refused => f.write_str("refused"),
             Self::ResetByPeer => f.write_str("reset by the peer"),
             Self::TimedOut => f.write_str("timed out"),

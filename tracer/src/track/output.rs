@@ -3,7 +3,7 @@
 //! **Never:** a schema: how these are written is each sink's own matter.
 
 use crate::model::{
-    Family, Loss, MonoNs, TcpState, Tuple,
+    Family, Loss, MonoNs, RequestEnd, TcpState, TimewaitEnd, Tuple,
     event::{Comm, ShownTuple, Task},
 };
 
@@ -38,6 +38,16 @@ pub enum Origin {
     },
     /// The socket was found in this state when the trace began.
     Snapshot,
+    /// A timewait socket, which the tracepoint never shows.
+    Timewait {
+        /// Why it is gone; `None` while it lives.
+        end: Option<TimewaitEnd>,
+    },
+    /// A request socket, which the tracepoint never shows.
+    Request {
+        /// Why it is gone, without a connection; `None` while it lives.
+        end: Option<RequestEnd>,
+    },
 }
 
 /// Why a time is not known.
@@ -53,6 +63,8 @@ pub enum Unknown {
     NotFollowed,
     /// The clocks of two CPUs disagree.
     Clock,
+    /// No request socket held it: the SYN was answered with a SYN cookie, or by Fast Open.
+    NoRequest,
 }
 
 /// How long something took.
@@ -60,6 +72,13 @@ pub enum Unknown {
 pub enum Span {
     /// Nanoseconds, from start to end.
     Known(u64),
+    /// Nanoseconds, and by how much that may be wrong, either way.
+    Within {
+        /// The middle of what is possible.
+        ns: u64,
+        /// Half the width of it.
+        error_ns: u64,
+    },
     /// Not known.
     Unknown(Unknown),
     /// Not over: nanoseconds from its start to the end of the trace.
@@ -71,6 +90,8 @@ pub enum Span {
 pub struct Change {
     /// When.
     pub at: MonoNs,
+    /// By how much that may be wrong, either way; zero where a hook ran at that moment.
+    pub error_ns: u64,
     /// Of which connection.
     pub conn: ConnId,
     /// Where it comes from.
@@ -173,6 +194,12 @@ pub struct Timeline {
     pub netns: Option<u32>,
     /// Socket cookie.
     pub cookie: Option<u64>,
+    /// Why its timewait socket ended, if it had one and that has ended.
+    pub timewait_end: Option<TimewaitEnd>,
+    /// How often its TIME_WAIT began anew, as far as that is seen.
+    pub rearmed: u32,
+    /// How its half-open time ended, if a request socket held it and did not become a connection.
+    pub half_open_end: Option<RequestEnd>,
 }
 
 impl Change {

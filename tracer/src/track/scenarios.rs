@@ -47,6 +47,7 @@ fn changes(outputs: &[Output]) -> Vec<&Change> {
 fn spans(timeline: &Timeline) -> String {
     let span = |segment: &Segment| match segment.span {
         Span::Known(ns) => format!("{} {ns}", segment.state),
+        Span::Within { ns, error_ns } => format!("{} {ns}±{error_ns}", segment.state),
         Span::Open(ns) => format!("{} ≥{ns}", segment.state),
         Span::Unknown(why) => format!("{} ?{why:?}", segment.state),
     };
@@ -131,6 +132,8 @@ fn a_connection_older_than_the_trace_has_no_false_beginning() {
         tuple: first.tuple(),
         netns: 1,
         uid: Some(33),
+        left_ns: None,
+        age_ns: None,
     }));
     tracker.handle(&Event::ExistingComplete);
     tracker.handle(&Event::StateChange(first));
@@ -178,6 +181,8 @@ fn a_change_during_the_listing_is_newer_than_the_list() {
         tuple: change(7, 0, Established, CloseWait).tuple(),
         netns: 1,
         uid: None,
+        left_ns: None,
+        age_ns: None,
     }));
     tracker.handle(&Event::ExistingComplete);
     assert_eq!(
@@ -204,6 +209,8 @@ fn the_classic_hook_meets_the_list_by_its_ends() {
             tuple: first.tuple(),
             netns,
             uid: None,
+            left_ns: None,
+            age_ns: None,
         })
     };
     for (namespaces, expected) in [(1_u32, Some(1)), (2, None)] {
@@ -643,6 +650,8 @@ fn a_connect_in_progress_is_not_listed_beside_itself() {
         tuple: change(1, 110, SynSent, Established).tuple(),
         netns: 1,
         uid: None,
+        left_ns: None,
+        age_ns: None,
     };
     (begun.cookie, begun.bound_port, begun.shown.local_port) = (None, None, 0);
     let mut tracker = Tracker::new(Selection::default(), Limits::default());

@@ -34,6 +34,7 @@ pub(crate) fn change(socket: u64, at: u64, from: TcpState, to: TcpState) -> Stat
             comm: Comm::default(),
         },
         task_holds_socket: Some(false),
+        timewait_refused: None,
     }
 }
 

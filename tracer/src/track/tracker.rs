@@ -94,6 +94,7 @@ impl Tracker {
     pub fn handle(&mut self, event: &Event) {
         match event {
             Event::StateChange(change) => self.handle_change(change),
+            Event::Timewait(_) | Event::Request(_) => {}
             Event::Loss(loss) => self.handle_loss(*loss),
             Event::Existing(existing) => self.handle_existing(existing),
             Event::ExistingComplete => self.identity.existing_complete(),

@@ -70,7 +70,9 @@ fn segments(text: &Text, timeline: &Timeline) -> String {
                 let room = text.width.map(|width| width.saturating_sub(left));
                 fold(unknown(why), room, 0)
             }
-            Span::Known(ns) | Span::Open(ns) => vec![bar(ns, longest, bar_width)],
+            Span::Known(ns) | Span::Within { ns, .. } | Span::Open(ns) => {
+                vec![bar(ns, longest, bar_width)]
+            }
         };
         let next = format!("│{}", " ".repeat(left - 1));
         for (index, right) in right.iter().enumerate() {
@@ -121,6 +123,7 @@ fn closed_first(closer: Closer) -> &'static str {
 fn lifetime(span: Span) -> Option<String> {
     match span {
         Span::Known(ns) => Some(duration(ns)),
+        Span::Within { ns, error_ns } => Some(format!("{} ± {}", duration(ns), duration(error_ns))),
         Span::Open(ns) => Some(format!("{} so far", duration(ns))),
         // The head says that it is older than the trace, or a segment says what is not known.
         Span::Unknown(_) => None,
@@ -129,7 +132,7 @@ fn lifetime(span: Span) -> Option<String> {
 
 fn length(span: Span) -> Option<u64> {
     match span {
-        Span::Known(ns) | Span::Open(ns) => Some(ns),
+        Span::Known(ns) | Span::Within { ns, .. } | Span::Open(ns) => Some(ns),
         Span::Unknown(_) => None,
     }
 }
@@ -152,5 +155,6 @@ fn unknown(why: Unknown) -> &'static str {
         Unknown::Missed => "a change was not seen",
         Unknown::NotFollowed => "not followed: too many connections",
         Unknown::Clock => "two CPUs' clocks disagree",
+        Unknown::NoRequest => "no request socket held it: a SYN cookie, or Fast Open",
     }
 }

@@ -46,6 +46,7 @@ fn tuple(addr: IpAddr) -> Tuple {
 
 fn change(addr: IpAddr, from: TcpState, to: TcpState, in_from: Option<Span>) -> Change {
     Change {
+        error_ns: 0,
         at: MonoNs(1),
         conn: ConnId(1),
         origin: Origin::Tracepoint {
@@ -122,6 +123,9 @@ fn timelines(addr: IpAddr) -> Vec<Timeline> {
         ended,
         segments: spans.map(segment).to_vec(),
         lifetime: Span::Open(LONG_NS),
+        timewait_end: None,
+        rearmed: 0,
+        half_open_end: None,
         owner: owner(),
         netns: None,
         cookie: None,

@@ -98,6 +98,8 @@ fn the_meaning_of_curr_estab_is_learnt_where_it_shows() {
         tuple: change(5, 0, Close, SynSent).tuple(),
         netns: 1,
         uid: None,
+        left_ns: None,
+        age_ns: None,
     };
     let judged = |counted: u64| {
         let starts = vec![reading(1, 100, 0, counted)];

@@ -59,6 +59,9 @@ impl Connection {
             owner: self.owner,
             netns: self.netns,
             cookie: self.cookie,
+            timewait_end: None,
+            rearmed: 0,
+            half_open_end: None,
             segments: self.past,
         }
     }
