@@ -7,7 +7,7 @@
 use aya_ebpf::{
     EbpfContext, helpers::bpf_probe_read_kernel, macros::tracepoint, programs::TracePointContext,
 };
-use tracer_ebpf::CLASSIC_ENTRY_SIZE;
+use tracer_ebpf::{CLASSIC_ENTRY_SIZE, KIND_STATE_CHANGE, StateChangeRecord};
 
 use crate::{
     emit::{emit, now_ns},
@@ -82,30 +82,35 @@ unsafe fn state_change(ctx: &TracePointContext) -> Option<()> {
             configured!(classic.local_addr6),
         );
 
-        emit(ctx, mono_ns, |record| {
-            (*record).socket = socket;
-            (*record).cookie = 0;
-            (*record).cgroup = 0;
-            (*record).known = 0;
-            (*record).netns = 0;
-            (*record).uid = 0;
-            (*record).error = 0;
-            (*record).old_state = old_state as u16;
-            (*record).new_state = new_state as u16;
-            (*record).family = family;
-            (*record).protocol = protocol;
-            (*record).local_port = local_port;
-            (*record).remote_port = remote_port;
-            (*record).bound_port = 0;
-            (*record).reserved = 0;
-            (&raw mut (*record).local_addr)
-                .cast::<Halves>()
-                .write(local);
-            (&raw mut (*record).remote_addr)
-                .cast::<Halves>()
-                .write(remote);
-            current_task(record);
-        });
+        emit(
+            ctx,
+            KIND_STATE_CHANGE,
+            mono_ns,
+            |record: *mut StateChangeRecord| {
+                (*record).socket = socket;
+                (*record).cookie = 0;
+                (*record).cgroup = 0;
+                (*record).known = 0;
+                (*record).netns = 0;
+                (*record).uid = 0;
+                (*record).error = 0;
+                (*record).old_state = old_state as u16;
+                (*record).new_state = new_state as u16;
+                (*record).family = family;
+                (*record).protocol = protocol;
+                (*record).local_port = local_port;
+                (*record).remote_port = remote_port;
+                (*record).bound_port = 0;
+                (*record).reserved = 0;
+                (&raw mut (*record).local_addr)
+                    .cast::<Halves>()
+                    .write(local);
+                (&raw mut (*record).remote_addr)
+                    .cast::<Halves>()
+                    .write(remote);
+                current_task(record);
+            },
+        );
     }
     Some(())
 }

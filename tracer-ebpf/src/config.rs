@@ -127,6 +127,8 @@ pub struct MinisockOffsets {
     pub timer_function: u32,
     /// `struct timer_list`: `expires`.
     pub timer_expires: u32,
+    /// `struct timer_list`: `entry.pprev`, null while the timer is not set.
+    pub timer_pending: u32,
     /// `struct inet_timewait_sock`: `tw_timer`.
     pub timewait_timer: u32,
     /// `struct inet_timewait_sock`: `tw_substate`.
@@ -167,12 +169,13 @@ pub struct MinisockConfig {
     pub request_handler: u64,
     /// Whether the state-change program shall tell a refused timewait socket.
     pub tells_refusal: u64,
+    /// Whether `inet_twsk_hashdance_schedule` is hooked: `__inet_twsk_schedule` then tells only the
+    /// times that begin anew.
+    pub dance_schedules: u64,
     /// Functions that are told apart.
     pub callers: [CallerRange; CALLER_RANGES],
     /// Where fields stand.
     pub offsets: MinisockOffsets,
-    /// Zero.
-    pub reserved: u32,
 }
 
 /// An address prefix: an address matches when its bits under `mask` equal `addr`.
@@ -293,6 +296,7 @@ impl Config {
             timewait_handler: 0,
             request_handler: 0,
             tells_refusal: 0,
+            dance_schedules: 0,
             callers: [CallerRange {
                 start: 0,
                 end: 0,
@@ -312,6 +316,7 @@ impl Config {
                 state: ABSENT,
                 timer_function: ABSENT,
                 timer_expires: ABSENT,
+                timer_pending: ABSENT,
                 timewait_timer: ABSENT,
                 timewait_substate: ABSENT,
                 timewait_entered: ABSENT,
@@ -321,7 +326,6 @@ impl Config {
                 request_acked: ABSENT,
                 request_acked_mask: 0,
             },
-            reserved: 0,
         },
     };
 
@@ -341,9 +345,9 @@ const _: () = {
         size_of::<KernelFilter>()
             == 2 * 4 + FILTER_SLOTS * 4 + 2 * 4 + FILTER_SLOTS * 4 + FILTER_SLOTS * 32 + 16
     );
-    assert!(size_of::<MinisockOffsets>() == 21 * 4);
+    assert!(size_of::<MinisockOffsets>() == 22 * 4);
     assert!(size_of::<CallerRange>() == 24);
-    assert!(size_of::<MinisockConfig>() == 3 * 8 + CALLER_RANGES * 24 + 21 * 4 + 4);
+    assert!(size_of::<MinisockConfig>() == 4 * 8 + CALLER_RANGES * 24 + 22 * 4);
     assert!(
         CONFIG_SIZE
             == 21 * 4 + 12 * 4 + 4 + size_of::<KernelFilter>() + size_of::<MinisockConfig>()

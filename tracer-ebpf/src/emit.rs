@@ -9,7 +9,7 @@ use aya_ebpf::{
     maps::{Array, PerCpuArray, RingBuf},
 };
 use aya_log_ebpf::debug;
-use tracer_ebpf::{KIND_STATE_CHANGE, LossCounter, STATE_CHANGE_SIZE, StateChangeRecord};
+use tracer_ebpf::LossCounter;
 
 /// The one ring buffer; the agent sets its size before loading.
 #[map]
@@ -30,6 +30,15 @@ pub(crate) fn now_ns() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
+/// How every record begins.
+#[repr(C)]
+struct Header {
+    kind: u16,
+    size: u16,
+    cpu: u32,
+    mono_ns: u64,
+}
+
 /// Reserves a record, lets `fill` write it, and submits it; or counts it as lost.
 ///
 /// `fill` gets a record whose kind, size, CPU and time are written and must write all the rest.
@@ -37,22 +46,26 @@ pub(crate) fn now_ns() -> u64 {
 /// Submitting wakes the agent only when it has read everything before: that is the ring buffer's
 /// own rule, and the cheapest one.
 #[inline(always)]
-pub(crate) fn emit<C: EbpfContext>(
+pub(crate) fn emit<C: EbpfContext, R: 'static>(
     ctx: &C,
+    kind: u16,
     mono_ns: u64,
-    fill: impl FnOnce(*mut StateChangeRecord),
+    fill: impl FnOnce(*mut R),
 ) {
-    let Some(mut entry) = EVENTS.reserve::<StateChangeRecord>(0) else {
+    let Some(mut entry) = EVENTS.reserve::<R>(0) else {
         count_lost(ctx, mono_ns);
         return;
     };
     let record = MaybeUninit::as_mut_ptr(&mut entry);
-    // SAFETY: the entry is a reserved record, aligned to eight bytes by the ring buffer.
+    // SAFETY: the entry is a reserved record, aligned to eight bytes by the ring buffer, and every
+    // record begins with a header.
     unsafe {
-        (*record).kind = KIND_STATE_CHANGE;
-        (*record).size = STATE_CHANGE_SIZE as u16;
-        (*record).cpu = bpf_get_smp_processor_id();
-        (*record).mono_ns = mono_ns;
+        record.cast::<Header>().write(Header {
+            kind,
+            size: size_of::<R>() as u16,
+            cpu: bpf_get_smp_processor_id(),
+            mono_ns,
+        });
     }
     fill(record);
     entry.submit(0);

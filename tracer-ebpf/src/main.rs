@@ -1,14 +1,18 @@
-//! The kernel side: one program on each of the two hooks of `sock:inet_sock_set_state`.
+//! The kernel side: one program on each of the two hooks of `sock:inet_sock_set_state`, and others,
+//! attached where they are wanted, on the life of timewait and request sockets.
 //!
-//! **Owns:** reading a state change, deciding early whether anybody wants it, and handing it over
+//! **Owns:** reading what happened, deciding early whether anybody wants it, and handing it over
 //! or counting it as lost.
 //! **Never:** names, durations, identity: they are the agent's work, where they can be tested.
 //!
-//! Both programs write the same record; what a hook cannot know keeps its "known" bit clear.
+//! Programs on different hooks of the same thing write the same record; what a hook cannot know keeps
+//! its "known" bit clear.
 
 #![cfg_attr(target_arch = "bpf", no_std)]
 #![cfg_attr(target_arch = "bpf", no_main)]
 
+#[cfg(target_arch = "bpf")]
+mod callers;
 #[cfg(target_arch = "bpf")]
 mod classic;
 #[cfg(target_arch = "bpf")]
@@ -16,7 +20,13 @@ mod emit;
 #[cfg(target_arch = "bpf")]
 mod filter;
 #[cfg(target_arch = "bpf")]
+mod functions;
+#[cfg(target_arch = "bpf")]
 mod loaded;
+#[cfg(target_arch = "bpf")]
+mod minisocks;
+#[cfg(target_arch = "bpf")]
+mod timers;
 #[cfg(target_arch = "bpf")]
 mod typed;
 

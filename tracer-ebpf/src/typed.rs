@@ -14,27 +14,33 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use tracer_ebpf::{StateChangeRecord, known};
+use tracer_ebpf::{KIND_STATE_CHANGE, StateChangeRecord, caller, known};
 
 use crate::{
+    callers,
     emit::{emit, now_ns},
     filter::{Halves, mapped, passes_netns, passes_remote},
     loaded::{configured, present},
+    minisocks::last_armed,
 };
 
 const AF_INET6: u16 = 10;
 const IPPROTO_TCP: u16 = 6;
 const TCP_SYN_RECV: i32 = 3;
+const TCP_FIN_WAIT1: i32 = 4;
+const TCP_FIN_WAIT2: i32 = 5;
+const TCP_CLOSE: i32 = 7;
 const TCP_LISTEN: i32 = 10;
+const TCP_CLOSING: i32 = 11;
 
 /// A pointer whose type the verifier knows.
-type Typed = *const u8;
+pub(crate) type Typed = *const u8;
 
 /// Reads a field at an offset that the verifier knows as a constant.
 ///
 /// Volatile, so that each read stays one load of the field's own size, as the verifier wants it.
 #[inline(always)]
-unsafe fn read<T: Copy>(object: Typed, offset: usize) -> T {
+pub(crate) unsafe fn read<T: Copy>(object: Typed, offset: usize) -> T {
     // SAFETY: a load through a typed pointer cannot fault: the kernel gives zero for an address
     // that is not mapped.
     unsafe { core::ptr::read_volatile(object.wrapping_add(offset).cast()) }
@@ -86,57 +92,96 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
             return None;
         }
 
-        emit(ctx, mono_ns, |record| {
-            let mut flags = 0;
-            (*record).socket = socket as u64;
-            (*record).old_state = old_state as u16;
-            (*record).new_state = new_state as u16;
-            (*record).family = family;
-            (*record).protocol = protocol;
-            (*record).remote_port = remote_port;
-            (*record).reserved = 0;
+        let refused = timewait_refused(ctx, socket, old_state, new_state);
+        emit(
+            ctx,
+            KIND_STATE_CHANGE,
+            mono_ns,
+            |record: *mut StateChangeRecord| {
+                let mut flags = refused;
+                (*record).socket = socket as u64;
+                (*record).old_state = old_state as u16;
+                (*record).new_state = new_state as u16;
+                (*record).family = family;
+                (*record).protocol = protocol;
+                (*record).remote_port = remote_port;
+                (*record).reserved = 0;
 
-            let unnamed_child =
-                old_state == TCP_LISTEN && new_state == TCP_SYN_RECV && remote_port == 0;
-            (*record).cookie = cookie(socket, unnamed_child, &mut flags);
-            (*record).netns = netns.unwrap_or(0);
-            if netns.is_some() {
-                flags |= known::NETNS;
-            }
-            (*record).cgroup = cgroup_id(socket, &mut flags);
-            optional(configured!(offsets.uid), known::UID, &mut flags, |at| {
-                (*record).uid = at.map_or(0, |at| read(socket, at));
-            });
-            optional(configured!(offsets.error), known::ERROR, &mut flags, |at| {
-                (*record).error = at.map_or(0, |at| read(socket, at));
-            });
-            optional(
-                configured!(offsets.bound_port),
-                known::BOUND_PORT,
-                &mut flags,
-                |at| {
-                    (*record).bound_port = at.map_or(0, |at| read(socket, at));
-                },
-            );
-            optional(
-                configured!(offsets.lock_owned),
-                known::LOCK_OWNER,
-                &mut flags,
-                |_| (),
-            );
-            if let Some(at) = present(configured!(offsets.lock_owned))
-                && read::<u32>(socket, at) != 0
-            {
-                flags |= known::HOLDS_SOCKET;
-            }
-            local_end(socket, tcp, ipv6, record);
-            let remote = remote_bytes(socket, ipv6);
-            write_halves(&raw mut (*record).remote_addr, remote);
-            current_task(record);
-            (*record).known = flags;
-        });
+                let unnamed_child =
+                    old_state == TCP_LISTEN && new_state == TCP_SYN_RECV && remote_port == 0;
+                (*record).cookie = cookie(socket, unnamed_child, &mut flags);
+                (*record).netns = netns.unwrap_or(0);
+                if netns.is_some() {
+                    flags |= known::NETNS;
+                }
+                (*record).cgroup = cgroup_id(socket, &mut flags);
+                optional(configured!(offsets.uid), known::UID, &mut flags, |at| {
+                    (*record).uid = at.map_or(0, |at| read(socket, at));
+                });
+                optional(configured!(offsets.error), known::ERROR, &mut flags, |at| {
+                    (*record).error = at.map_or(0, |at| read(socket, at));
+                });
+                optional(
+                    configured!(offsets.bound_port),
+                    known::BOUND_PORT,
+                    &mut flags,
+                    |at| {
+                        (*record).bound_port = at.map_or(0, |at| read(socket, at));
+                    },
+                );
+                optional(
+                    configured!(offsets.lock_owned),
+                    known::LOCK_OWNER,
+                    &mut flags,
+                    |_| (),
+                );
+                if let Some(at) = present(configured!(offsets.lock_owned))
+                    && read::<u32>(socket, at) != 0
+                {
+                    flags |= known::HOLDS_SOCKET;
+                }
+                local_end(socket, tcp, ipv6, record);
+                let remote = remote_bytes(socket, ipv6);
+                write_halves(&raw mut (*record).remote_addr, remote);
+                current_task(record);
+                (*record).known = flags;
+            },
+        );
     }
     Some(())
+}
+
+/// Looks whether a socket that closes was to go on as a timewait socket and got none; returns the
+/// flags that say so.
+///
+/// # Kernel
+///
+/// `tcp_time_wait` makes a timewait socket, or finds that there are too many, and closes the full
+/// one either way (`tcp_done`). Where one was made, its timer was set just before, on this CPU.
+#[inline(always)]
+unsafe fn timewait_refused(
+    ctx: &BtfTracePointContext,
+    socket: Typed,
+    old_state: i32,
+    new_state: i32,
+) -> u32 {
+    if new_state != TCP_CLOSE
+        || configured!(minisock.tells_refusal) == 0
+        || !matches!(old_state, TCP_FIN_WAIT1 | TCP_FIN_WAIT2 | TCP_CLOSING)
+    {
+        return 0;
+    }
+    let Some(at) = present(configured!(offsets.cookie)) else {
+        return 0;
+    };
+    let cookie: u64 = unsafe { read(socket, at) };
+    if cookie != 0 && last_armed() == cookie {
+        return known::TIMEWAIT;
+    }
+    match callers::find(ctx, caller::TIME_WAIT) {
+        true => known::TIMEWAIT | known::TIMEWAIT_REFUSED,
+        false => known::TIMEWAIT,
+    }
 }
 
 /// Lets `write` write a field, and marks it known where the running kernel has it.
@@ -271,13 +316,13 @@ unsafe fn local_end(socket: Typed, tcp: Typed, ipv6: bool, record: *mut StateCha
 }
 
 #[inline(always)]
-fn ipv4_bytes(addr: u32) -> Halves {
+pub(crate) fn ipv4_bytes(addr: u32) -> Halves {
     let [a, b, c, d] = addr.to_ne_bytes();
     [u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0]), 0]
 }
 
 #[inline(always)]
-unsafe fn write_halves(place: *mut [u8; 16], halves: Halves) {
+pub(crate) unsafe fn write_halves(place: *mut [u8; 16], halves: Halves) {
     // SAFETY: the record's addresses are sixteen bytes at a multiple of eight.
     unsafe { place.cast::<Halves>().write(halves) }
 }

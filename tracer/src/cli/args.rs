@@ -57,6 +57,10 @@ pub struct LiveArgs {
     /// How to attach to the tracepoint; auto takes btf where the kernel has BTF.
     #[arg(long, value_enum, default_value_t = HookArg::Auto)]
     pub hook: HookArg,
+    /// How TIME_WAIT, and FIN_WAIT2 and SYN_RECV in small sockets, are followed: auto takes fentry
+    /// where the kernel allows it, else timer, else diag.
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t = TimeWaitArg::Auto)]
+    pub time_wait: TimeWaitArg,
     /// Size of the ring buffer, such as 8M; rounded up to a power of two.
     #[arg(long, value_name = "BYTES", value_parser = parse_ring_size, default_value = "8M")]
     pub ring_size: RingSize,
@@ -212,6 +216,21 @@ pub enum ColorArg {
     Always,
     /// Never.
     Never,
+}
+
+/// Methods of following timewait and request sockets, which the tracepoint never shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TimeWaitArg {
+    /// The best that the kernel allows; off with --raw.
+    Auto,
+    /// Hook the functions that such a socket passes through.
+    Fentry,
+    /// Watch the kernel's timers: exact, at a small cost for every timer of the host.
+    Timer,
+    /// Ask for each timewait socket again and again: nothing attached, less exact, no SYN_RECV.
+    Diag,
+    /// Do not follow them.
+    Off,
 }
 
 /// Hooks.

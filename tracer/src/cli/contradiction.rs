@@ -1,6 +1,6 @@
 //! Filters that together leave nothing to show: refused, since silence would pass for an answer.
 
-use super::args::FilterArgs;
+use super::args::{FilterArgs, HookArg, TimeWaitArg};
 use crate::model::{Prefix, TcpState};
 use crate::track::Listening;
 
@@ -16,6 +16,34 @@ pub(super) fn refuse(args: &FilterArgs, listening: Listening) -> Result<(), Stri
         Listening::Shown => Ok(()),
     }?;
     refuse_families(args)
+}
+
+/// Refuses a method of following TIME_WAIT that the other options leave no room for.
+///
+/// # Errors
+///
+/// Which they are, and what to type instead.
+pub(super) fn refuse_method(method: TimeWaitArg, raw: bool, hook: HookArg) -> Result<(), String> {
+    let name = match method {
+        TimeWaitArg::Auto | TimeWaitArg::Off => return Ok(()),
+        TimeWaitArg::Fentry => "fentry",
+        TimeWaitArg::Timer => "timer",
+        TimeWaitArg::Diag => "diag",
+    };
+    if raw {
+        return Err(format!(
+            "cannot follow TIME_WAIT via {name} with --raw: raw is what the tracepoint said, and it \
+             never says TIME_WAIT; leave one of them out"
+        ));
+    }
+    let needs_cookie = matches!(method, TimeWaitArg::Fentry | TimeWaitArg::Timer);
+    if needs_cookie && matches!(hook, HookArg::Classic) {
+        return Err(format!(
+            "cannot follow TIME_WAIT via {name} with the classic hook, which does not tell the cookie \
+             by which a timewait socket is known; use `--hook btf`, or `--time-wait diag`"
+        ));
+    }
+    Ok(())
 }
 
 fn refuse_hidden_listeners(args: &FilterArgs) -> Result<(), String> {
@@ -99,6 +127,8 @@ mod tests {
             ("-4 --addr 2001:db8::/32", "-4"),
             ("-6 --laddr 10.0.0.0/8", "-6"),
             ("-6 --raddr ::ffff:10.0.0.1", "-6"),
+            ("--raw --time-wait timer", "leave one"),
+            ("--hook classic --time-wait fentry", "--time-wait diag"),
         ] {
             let said = plan(options).expect_err(options);
             assert!(said.contains(next), "{options}: {said}");
@@ -115,6 +145,8 @@ mod tests {
             "-4 --addr 10.0.0.0/8,2001:db8::/32",
             "-4 --addr ::ffff:10.0.0.1",
             "-l --port 80",
+            "--raw --time-wait off",
+            "--hook classic --time-wait diag",
         ] {
             assert_eq!(plan(options), Ok(()), "{options}");
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::args::{ColorArg, FilterArgs, HookArg, LiveArgs, NamesArg, PartArg};
+use super::args::{ColorArg, FilterArgs, HookArg, LiveArgs, NamesArg, PartArg, TimeWaitArg};
 use super::contradiction;
 use crate::model::{Cgroup, EarlyFilter, Family, Naming, printable};
 use crate::track::{Limits, Listening, Selection};
@@ -24,6 +24,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Hook.
     pub hook: HookArg,
+    /// How timewait and request sockets are followed.
+    pub time_wait: TimeWaitArg,
     /// Size of the ring buffer in bytes.
     pub ring_bytes: u32,
     /// When to stop by itself.
@@ -87,6 +89,7 @@ impl Plan {
             _ => Listening::Hidden,
         };
         contradiction::refuse(&args.filters, listening)?;
+        contradiction::refuse_method(args.time_wait, raw, args.hook)?;
         let selection = selection(&args.filters, listening);
         Ok(Self {
             early: early_filter(&selection),
@@ -100,6 +103,10 @@ impl Plan {
                 hold_ns: if raw { 0 } else { Limits::default().hold_ns },
             },
             hook: args.hook,
+            time_wait: match raw {
+                true => TimeWaitArg::Off,
+                false => args.time_wait,
+            },
             ring_bytes: args.ring_size.0,
             duration: args.duration,
             output: OutputPlan {

@@ -46,7 +46,9 @@ impl Failure {
             Self::NetNs(error) => of_netns(error),
             Self::Cgroup(error) => of_cgroup(error),
             Self::NotAllowed(_)
-            | Self::Live(LiveError::Attach { .. } | LiveError::Neither { .. }) => Exit::NotAllowed,
+            | Self::Live(
+                LiveError::Attach { .. } | LiveError::Neither { .. } | LiveError::Method(_),
+            ) => Exit::NotAllowed,
             Self::Live(_) | Self::Write(_) | Self::System { .. } | Self::Decode(_) => Exit::Failed,
         }
     }

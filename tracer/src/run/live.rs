@@ -11,14 +11,14 @@ use super::say;
 use super::stop::Stop;
 use super::surroundings::{namespaces, readings};
 use super::writer::Writer;
-use crate::cli::args::HookArg;
+use crate::cli::args::{HookArg, TimeWaitArg};
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
 use crate::model::{Event, Loss, MonoNs};
 use crate::sink::Session;
 use crate::source::batch::Batch;
 use crate::source::clock::boot_time;
-use crate::source::live::{Hook, HookChoice, Live, Options};
+use crate::source::live::{Hook, HookChoice, Live, Method, MethodChoice, Options};
 use crate::source::netns::{self, Resolved};
 use crate::source::{cgroup, preflight, snapshot};
 use crate::stats::{Reconciler, SummaryBuilder};
@@ -121,6 +121,12 @@ fn attach(plan: &Plan) -> Result<Live, Failure> {
             HookArg::Auto => HookChoice::Auto,
             HookArg::Btf => HookChoice::Btf,
             HookArg::Classic => HookChoice::Classic,
+        },
+        hidden: match plan.time_wait {
+            TimeWaitArg::Auto => MethodChoice::Auto,
+            TimeWaitArg::Fentry => MethodChoice::Only(Method::Fentry),
+            TimeWaitArg::Timer => MethodChoice::Only(Method::Timer),
+            TimeWaitArg::Diag | TimeWaitArg::Off => MethodChoice::Off,
         },
         ring_bytes: plan.ring_bytes,
         filter: plan.early.clone(),

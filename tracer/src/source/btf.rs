@@ -30,6 +30,7 @@ mod kind {
     pub(super) const VOLATILE: u32 = 9;
     pub(super) const CONST: u32 = 10;
     pub(super) const RESTRICT: u32 = 11;
+    pub(super) const FUNC: u32 = 12;
     pub(super) const FUNC_PROTO: u32 = 13;
     pub(super) const VAR: u32 = 14;
     pub(super) const DATASEC: u32 = 15;
@@ -135,11 +136,7 @@ impl<'a> Btf<'a> {
     ///
     /// Returns `None` where there is no such structure or field, and for a bitfield.
     pub(super) fn field(&self, structure: &str, path: &[&str]) -> Option<Field> {
-        let found = (1..=self.starts.len() as u32)
-            .filter_map(|id| self.get(id))
-            .find(|found| {
-                found.kind == kind::STRUCT && self.name(found.name) == structure.as_bytes()
-            })?;
+        let found = self.structure(structure)?;
         let (first, deeper) = path.split_first()?;
         let (mut bits, mut id) = self.member(found, first, 0)?;
         for name in deeper {
@@ -151,6 +148,35 @@ impl<'a> Btf<'a> {
             offset: (bits % 8 == 0).then_some(bits / 8)?,
             size: self.size(id, 0)?,
         })
+    }
+
+    /// Finds a bitfield of one bit by its name: the byte that holds it, and its bit in that byte.
+    pub(super) fn bit(&self, structure: &str, name: &str) -> Option<(u32, u8)> {
+        let parent = self.structure(structure)?;
+        for index in 0..parent.len {
+            let at = parent.rest + index * 12;
+            let member_name = self.name(u32_at(self.types, at).ok()? as usize);
+            let packed = u32_at(self.types, at + 8).ok()?;
+            if member_name == name.as_bytes() {
+                let bits = packed & 0x00ff_ffff;
+                let is_one_bit = parent.bitfields && packed >> 24 == 1;
+                return is_one_bit.then(|| bit_place(bits));
+            }
+        }
+        None
+    }
+
+    /// Returns whether the kernel tells of a function with this name: one that can be hooked.
+    pub(super) fn has_function(&self, name: &str) -> bool {
+        (1..=self.starts.len() as u32)
+            .filter_map(|id| self.get(id))
+            .any(|found| found.kind == kind::FUNC && self.name(found.name) == name.as_bytes())
+    }
+
+    fn structure(&self, name: &str) -> Option<Type> {
+        (1..=self.starts.len() as u32)
+            .filter_map(|id| self.get(id))
+            .find(|found| found.kind == kind::STRUCT && self.name(found.name) == name.as_bytes())
     }
 
     fn get(&self, id: u32) -> Option<Type> {
@@ -222,6 +248,19 @@ impl<'a> Btf<'a> {
             _ => None,
         }
     }
+}
+
+/// Where a bit of a structure lies: byte, and bit in that byte.
+///
+/// A compiler for a little-endian machine counts from the lowest bit of a byte, one for a big-endian
+/// machine from the highest.
+fn bit_place(bits: u32) -> (u32, u8) {
+    let place = bits % 8;
+    let mask = match cfg!(target_endian = "little") {
+        true => 1 << place,
+        false => 0x80 >> place,
+    };
+    (bits / 8, mask)
 }
 
 fn read_type(types: &[u8], at: usize) -> Result<Type, BtfError> {

@@ -5,6 +5,7 @@
 
 mod attach;
 mod error;
+mod hidden;
 
 use std::io;
 
@@ -18,6 +19,7 @@ use super::losses::Losses;
 use crate::model::{EarlyFilter, Loss};
 
 pub use error::LiveError;
+pub use hidden::{Method, MethodChoice};
 
 /// How the tracepoint is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub enum HookChoice {
 pub struct Options {
     /// Hook.
     pub hook: HookChoice,
+    /// How timewait and request sockets are followed.
+    pub hidden: MethodChoice,
     /// Size of the ring buffer in bytes: a power of two, and whole pages.
     pub ring_bytes: u32,
     /// What the kernel side decides early.
@@ -67,6 +71,10 @@ pub struct Options {
 pub struct Live {
     /// Which hook it is.
     pub hook: Hook,
+    /// How timewait sockets are followed, if they are.
+    pub timewait: Option<Method>,
+    /// How request sockets are followed, if they are.
+    pub requests: Option<Method>,
     /// What the records will not tell on this host.
     pub missing: Vec<String>,
     ring: AsyncFd<RingBuf<MapData>>,
@@ -94,6 +102,8 @@ impl Live {
     fn attach_either(options: &Options) -> Result<Self, LiveError> {
         let btf = match attach::typed(options) {
             Ok(live) => return Ok(live),
+            // The classic hook could do it even less.
+            Err(error @ LiveError::Method(_)) => return Err(error),
             Err(error) => error,
         };
         match attach::classic(options) {

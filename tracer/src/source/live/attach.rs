@@ -12,12 +12,14 @@ use tokio::io::unix::AsyncFd;
 use tracer_ebpf::{ABSENT, Config};
 
 use super::error::{LiveError, load_error, program_error};
-use super::{Hook, Live, Options};
+use super::hidden::{self, Hidden};
+use super::{Hook, Live, MethodChoice, Options};
 use crate::source::btf::Btf;
 use crate::source::format::classic_offsets;
 use crate::source::kernel_filter::kernel_filter;
 use crate::source::kernel_log::KernelLog;
 use crate::source::losses::Losses;
+use crate::source::minisocks;
 use crate::source::offsets;
 use crate::source::preflight::{KernelRelease, kernel_release};
 
@@ -75,12 +77,23 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
     let kernel_types = KernelBtf::from_sys_fs()
         .map_err(|error| refuse(format!("{BTF_PATH}: {error}"), "use `--hook classic`"))?;
 
+    let minisocks = minisocks::find(&types);
     let config = Config {
         offsets: found.offsets,
         filter: kernel_filter(&options.filter),
+        minisock: match (&minisocks, options.hidden) {
+            (Ok(found), MethodChoice::Auto | MethodChoice::Only(_)) => found.config,
+            _ => Config::EMPTY.minisock,
+        },
         ..Config::EMPTY
     };
     let mut object = load(Hook::Btf, options, config)?;
+    let hidden = hidden::attach(
+        &mut object,
+        &kernel_types,
+        options.hidden,
+        minisocks.as_ref().map_err(|field| *field),
+    )?;
     let program: &mut BtfTracePoint = program(&mut object, Hook::Btf, "state_change_typed")?;
     program
         .load("inet_sock_set_state", &kernel_types)
@@ -93,7 +106,7 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
         .map_err(|error| program_error(Hook::Btf, &error))?
         .try_clone();
     let missing = found.missing.into_iter().map(str::to_owned).collect();
-    finish(object, fd, Hook::Btf, missing)
+    finish(object, fd, Hook::Btf, missing, hidden)
 }
 
 /// Attaches the classic hook, with offsets from the tracepoint's `format` file.
@@ -144,7 +157,7 @@ pub(super) fn classic(options: &Options) -> Result<Live, LiveError> {
     if kernel_release().is_ok_and(|release| release < COUNTS_CLASSIC_MISSES) {
         missing.push("changes that the kernel kept back while another BPF program ran".to_owned());
     }
-    finish(object, fd, Hook::Classic, missing)
+    finish(object, fd, Hook::Classic, missing, Hidden::default())
 }
 
 /// The tracepoint's `format` file, in whichever place tracefs is mounted; the usual one if in none.
@@ -185,8 +198,10 @@ fn finish(
     mut object: Ebpf,
     fd: io::Result<ProgramFd>,
     hook: Hook,
-    missing: Vec<String>,
+    mut missing: Vec<String>,
+    hidden: Hidden,
 ) -> Result<Live, LiveError> {
+    missing.extend(hidden.missing);
     let fd = fd.map_err(LiveError::Wait)?;
     let mut take = |name: &'static str| {
         object.take_map(name).ok_or(LiveError::Map {
@@ -205,6 +220,8 @@ fn finish(
     let epoch = Array::try_from(take("EPOCH")?).map_err(wrong("EPOCH"))?;
     Ok(Live {
         hook,
+        timewait: hidden.timewait,
+        requests: hidden.requests,
         missing,
         ring: wait_for(ring).map_err(LiveError::Wait)?,
         losses: Losses::new(counters, epoch, fd),

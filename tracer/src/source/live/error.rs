@@ -7,7 +7,7 @@ use aya::EbpfError;
 use aya::programs::ProgramError;
 use thiserror::Error;
 
-use super::Hook;
+use super::{Hook, Method};
 
 /// Why the hook is not attached.
 #[derive(Debug, Error)]
@@ -34,6 +34,9 @@ pub enum LiveError {
         /// Why not the classic one.
         classic: Box<LiveError>,
     },
+    /// The method that was asked for, of following timewait and request sockets, cannot be had.
+    #[error("{0}; use `--time-wait auto`, or run `tracer doctor` to see what this host allows")]
+    Method(MethodError),
     /// The ring buffer cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
     Wait(#[source] io::Error),
@@ -47,12 +50,49 @@ pub enum LiveError {
     },
 }
 
+/// Why a method of following timewait and request sockets cannot be had.
+#[derive(Debug, Error)]
+#[error("cannot follow TIME_WAIT via {}: {cause}", method.name())]
+pub struct MethodError {
+    method: Method,
+    cause: String,
+    verifier_log: String,
+    not_permitted: bool,
+}
+
+impl MethodError {
+    pub(super) fn new(method: Method, cause: String, not_permitted: bool) -> Self {
+        Self {
+            method,
+            cause,
+            verifier_log: String::new(),
+            not_permitted,
+        }
+    }
+
+    /// The kernel has no such field.
+    pub(super) fn lacks(method: Method, field: &str) -> Self {
+        Self::new(method, format!("this kernel has no field {field}"), false)
+    }
+
+    /// The kernel refused a program for a function or a tracepoint.
+    pub(super) fn of(method: Method, place: &str, error: &ProgramError) -> Self {
+        let not_permitted = is_permission(error);
+        let (cause, verifier_log) = refusal(error);
+        Self {
+            verifier_log,
+            ..Self::new(method, format!("{place}: {cause}"), not_permitted)
+        }
+    }
+}
+
 impl LiveError {
     /// Returns what the verifier said, whichever hook it was about.
     pub fn verifier_log(&self) -> &str {
         match self {
             Self::Attach { verifier_log, .. } => verifier_log,
             Self::Neither { btf, .. } => btf.verifier_log(),
+            Self::Method(error) => &error.verifier_log,
             _ => "",
         }
     }
@@ -62,6 +102,7 @@ impl LiveError {
         match self {
             Self::Attach { not_permitted, .. } => *not_permitted,
             Self::Neither { btf, classic } => btf.not_permitted() || classic.not_permitted(),
+            Self::Method(error) => error.not_permitted,
             _ => false,
         }
     }
@@ -87,7 +128,19 @@ pub(super) fn load_error(hook: Hook, error: EbpfError) -> LiveError {
 /// Words the refusal of a program, its verifier's log shortened to the verdict.
 pub(super) fn program_error(hook: Hook, error: &ProgramError) -> LiveError {
     let not_permitted = is_permission(error);
-    let (cause, verifier_log) = match error {
+    let (cause, verifier_log) = refusal(error);
+    LiveError::Attach {
+        hook,
+        cause,
+        next: remedy(not_permitted),
+        verifier_log,
+        not_permitted,
+    }
+}
+
+/// What the kernel answered, and all that its verifier said.
+fn refusal(error: &ProgramError) -> (String, String) {
+    match error {
         ProgramError::LoadError {
             io_error,
             verifier_log,
@@ -102,13 +155,6 @@ pub(super) fn program_error(hook: Hook, error: &ProgramError) -> LiveError {
             )
         }
         other => (chain(other), String::new()),
-    };
-    LiveError::Attach {
-        hook,
-        cause,
-        next: remedy(not_permitted),
-        verifier_log,
-        not_permitted,
     }
 }
 

@@ -1,0 +1,88 @@
+//! Which function of the kernel is at work, by the addresses on the stack.
+//!
+//! **Never:** a guess: where no known function is found, the answer says so.
+
+use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_stack};
+use tracer_ebpf::{CALLER_RANGES, caller};
+
+use crate::loaded::configured;
+
+/// How deep is looked: a timer's tracepoint lies some seven frames below the function that matters.
+const FRAMES: usize = 16;
+
+/// Returns the innermost function that is one of those the agent named, other than marks. Where
+/// `mark` is not [`caller::UNKNOWN`], it must be on the stack inside of that function, or else the
+/// answer is `None`.
+#[inline(always)]
+pub(crate) fn innermost<C: EbpfContext>(ctx: &C, mark: u32) -> Option<u32> {
+    let frames = stack(ctx);
+    let mut marked = mark == caller::UNKNOWN;
+    let mut frame = 0;
+    while frame < FRAMES {
+        let found = function_at(frames[frame]);
+        if found == mark {
+            marked = true;
+        } else if marked && is_reason(found) {
+            return Some(found);
+        }
+        frame += 1;
+    }
+    marked.then_some(caller::UNKNOWN)
+}
+
+/// Returns whether a function is on the stack.
+#[inline(always)]
+pub(crate) fn find<C: EbpfContext>(ctx: &C, wanted: u32) -> bool {
+    let frames = stack(ctx);
+    let mut frame = 0;
+    while frame < FRAMES {
+        if function_at(frames[frame]) == wanted {
+            return true;
+        }
+        frame += 1;
+    }
+    false
+}
+
+/// Returns whether a function tells why something happens, rather than that it does.
+#[inline(always)]
+fn is_reason(found: u32) -> bool {
+    !matches!(
+        found,
+        caller::UNKNOWN | caller::TIMEWAIT_REMOVE | caller::REQUEST_REMOVE | caller::TIME_WAIT
+    )
+}
+
+/// The return addresses, innermost first; zero where the stack is shorter.
+#[inline(always)]
+fn stack<C: EbpfContext>(ctx: &C) -> [u64; FRAMES] {
+    let mut frames = [0_u64; FRAMES];
+    // SAFETY: the buffer is as large as the helper is told. It fails only where the stack cannot be
+    // walked, and then the frames stay zero.
+    unsafe {
+        bpf_get_stack(
+            ctx.as_ptr(),
+            frames.as_mut_ptr().cast(),
+            size_of::<[u64; FRAMES]>() as u32,
+            0,
+        );
+    }
+    frames
+}
+
+/// Returns which function holds an address. A subprogram of its own, so that the verifier meets
+/// the loop once a call and not once a frame in one long run.
+#[inline(never)]
+fn function_at(address: u64) -> u32 {
+    let mut slot = 0;
+    while slot < CALLER_RANGES {
+        // A return address may lie just behind the call that ends its function.
+        let start = configured!(minisock.callers[slot].start);
+        let end = configured!(minisock.callers[slot].end);
+        if address > start && address <= end {
+            return configured!(minisock.callers[slot].caller) as u32;
+        }
+        slot += 1;
+    }
+    caller::UNKNOWN
+}

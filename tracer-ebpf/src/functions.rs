@@ -1,0 +1,188 @@
+//! The functions through which timewait and request sockets pass, hooked themselves.
+//!
+//! # Kernel
+//!
+//! * A timewait socket begins in `inet_twsk_hashdance_schedule` since Linux 6.11, and in
+//!   `__inet_twsk_schedule` before, which also sets its timer anew; it ends in `tw_timer_handler` or
+//!   in `inet_twsk_deschedule_put` (`net/ipv4/inet_timewait_sock.c`).
+//! * A request socket begins in `inet_csk_reqsk_queue_hash_add`; it becomes a connection in
+//!   `inet_csk_complete_hashdance`, and ends in `inet_csk_reqsk_queue_drop`, which the compiler may
+//!   have built into `inet_csk_reqsk_queue_drop_and_put`, or in its timer's `reqsk_timer_handler`
+//!   (`net/ipv4/inet_connection_sock.c`). One end may so be told twice; the first counts.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::bpf_probe_read_kernel,
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+use tracer_ebpf::{KIND_REQUEST, KIND_TIMEWAIT, caller, what};
+
+use crate::{
+    callers,
+    loaded::{configured, present},
+    minisocks::{Told, tell},
+};
+
+#[inline(always)]
+fn told<C: EbpfContext>(
+    ctx: &C,
+    kind: u16,
+    what: u16,
+    caller: u32,
+    address: u64,
+    timeout: Option<i32>,
+) -> i32 {
+    let told = Told {
+        kind,
+        what,
+        caller,
+        address,
+        timeout,
+    };
+    // SAFETY: the address is read with a helper that fails where nothing is mapped.
+    let _ = unsafe { tell(ctx, &told) };
+    0
+}
+
+/// `inet_twsk_hashdance_schedule(tw, sk, hashinfo, timeo)`
+#[fentry(function = "inet_twsk_hashdance_schedule")]
+pub(crate) fn timewait_begins(ctx: FEntryContext) -> i32 {
+    let (address, timeout) = (ctx.arg::<u64>(0), ctx.arg::<i32>(3));
+    told(
+        &ctx,
+        KIND_TIMEWAIT,
+        what::ARMED,
+        caller::UNKNOWN,
+        address,
+        Some(timeout),
+    )
+}
+
+/// `__inet_twsk_schedule(tw, timeo, rearm)`
+#[fentry(function = "__inet_twsk_schedule")]
+pub(crate) fn timewait_scheduled(ctx: FEntryContext) -> i32 {
+    let (address, timeout) = (ctx.arg::<u64>(0), ctx.arg::<i32>(1));
+    let again = ctx.arg::<u8>(2) != 0;
+    if !again && configured!(minisock.dance_schedules) != 0 {
+        return 0;
+    }
+    told(
+        &ctx,
+        KIND_TIMEWAIT,
+        what::ARMED,
+        caller::UNKNOWN,
+        address,
+        Some(timeout),
+    )
+}
+
+/// `tw_timer_handler(timer)`
+#[fentry(function = "tw_timer_handler")]
+pub(crate) fn timewait_expires(ctx: FEntryContext) -> i32 {
+    let Some(offset) = present(configured!(minisock.offsets.timewait_timer)) else {
+        return 0;
+    };
+    let address = ctx.arg::<u64>(0) - offset as u64;
+    told(
+        &ctx,
+        KIND_TIMEWAIT,
+        what::EXPIRED,
+        caller::UNKNOWN,
+        address,
+        None,
+    )
+}
+
+/// `inet_twsk_deschedule_put(tw)`
+#[fentry(function = "inet_twsk_deschedule_put")]
+pub(crate) fn timewait_removed(ctx: FEntryContext) -> i32 {
+    let by = callers::innermost(&ctx, caller::UNKNOWN).unwrap_or(caller::UNKNOWN);
+    let address = ctx.arg::<u64>(0);
+    told(&ctx, KIND_TIMEWAIT, what::REMOVED, by, address, None)
+}
+
+/// `inet_csk_reqsk_queue_hash_add(sk, req, timeout)`
+#[fentry(function = "inet_csk_reqsk_queue_hash_add")]
+pub(crate) fn request_begins(ctx: FEntryContext) -> i32 {
+    let address = ctx.arg::<u64>(1);
+    told(
+        &ctx,
+        KIND_REQUEST,
+        what::ARMED,
+        caller::UNKNOWN,
+        address,
+        Some(0),
+    )
+}
+
+/// `inet_csk_complete_hashdance(sk, child, req, own_req)`
+#[fentry(function = "inet_csk_complete_hashdance")]
+pub(crate) fn request_completed(ctx: FEntryContext) -> i32 {
+    // Another CPU may have been faster; then this child is thrown away.
+    if ctx.arg::<u8>(3) == 0 {
+        return 0;
+    }
+    let address = ctx.arg::<u64>(2);
+    let by = caller::REQUEST_COMPLETE;
+    told(&ctx, KIND_REQUEST, what::REMOVED, by, address, None)
+}
+
+/// `inet_csk_reqsk_queue_drop(sk, req)`
+#[fentry(function = "inet_csk_reqsk_queue_drop")]
+pub(crate) fn request_dropped(ctx: FEntryContext) -> i32 {
+    let by = callers::innermost(&ctx, caller::UNKNOWN).unwrap_or(caller::UNKNOWN);
+    let address = ctx.arg::<u64>(1);
+    told(&ctx, KIND_REQUEST, what::REMOVED, by, address, None)
+}
+
+/// `inet_csk_reqsk_queue_drop_and_put(sk, req)`
+#[fentry(function = "inet_csk_reqsk_queue_drop_and_put")]
+pub(crate) fn request_dropped_and_put(ctx: FEntryContext) -> i32 {
+    let by = callers::innermost(&ctx, caller::UNKNOWN).unwrap_or(caller::UNKNOWN);
+    let address = ctx.arg::<u64>(1);
+    told(&ctx, KIND_REQUEST, what::REMOVED, by, address, None)
+}
+
+/// `reqsk_timer_handler(timer)`, as it begins.
+#[fentry(function = "reqsk_timer_handler")]
+pub(crate) fn request_timer_begins(ctx: FEntryContext) -> i32 {
+    let Some(offset) = present(configured!(minisock.offsets.request_timer)) else {
+        return 0;
+    };
+    let address = ctx.arg::<u64>(0) - offset as u64;
+    told(
+        &ctx,
+        KIND_REQUEST,
+        what::EXPIRED,
+        caller::UNKNOWN,
+        address,
+        None,
+    )
+}
+
+/// `reqsk_timer_handler(timer)`, as it returns: it has set its timer again, or given up.
+#[fexit(function = "reqsk_timer_handler")]
+pub(crate) fn request_timer_ends(ctx: FExitContext) -> i32 {
+    let timer = ctx.arg::<u64>(0);
+    let (Some(pending), Some(offset)) = (
+        present(configured!(minisock.offsets.timer_pending)),
+        present(configured!(minisock.offsets.request_timer)),
+    ) else {
+        return 0;
+    };
+    // SAFETY: the helper reads any address and fails where nothing is mapped.
+    let place = unsafe { bpf_probe_read_kernel((timer + pending as u64) as *const u64) };
+    if place.unwrap_or(0) == 0 {
+        return 0;
+    }
+    let address = timer - offset as u64;
+    told(
+        &ctx,
+        KIND_REQUEST,
+        what::ARMED,
+        caller::UNKNOWN,
+        address,
+        None,
+    )
+}

@@ -1,0 +1,98 @@
+//! The timers of timewait and request sockets, where their functions cannot be hooked: the kernel's
+//! timer tracepoints, filtered by the function that a timer calls.
+//!
+//! # Kernel
+//!
+//! * `timer_start` comes when a timer is put into the timer wheel, `timer_cancel` when it is taken
+//!   out, which happens also when it runs out and when it is set anew; `timer_expire_entry` comes
+//!   before its function is called (`kernel/time/timer.c`).
+//! * They come for every timer of the machine, so what is not ours must cost next to nothing: one
+//!   load and two comparisons.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use tracer_ebpf::{ABSENT, KIND_REQUEST, KIND_TIMEWAIT, caller, what};
+
+use crate::{
+    callers,
+    loaded::{configured, present},
+    minisocks::{Told, tell},
+    typed::{Typed, read},
+};
+
+/// Returns the kind and the address of the minisock that a timer belongs to.
+#[inline(always)]
+unsafe fn minisock(timer: Typed) -> Option<(u16, u64)> {
+    let function: u64 = unsafe {
+        read(
+            timer,
+            present(configured!(minisock.offsets.timer_function))?,
+        )
+    };
+    let (kind, offset) = if function == configured!(minisock.timewait_handler) {
+        (KIND_TIMEWAIT, configured!(minisock.offsets.timewait_timer))
+    } else if function == configured!(minisock.request_handler) {
+        (KIND_REQUEST, configured!(minisock.offsets.request_timer))
+    } else {
+        return None;
+    };
+    (offset != ABSENT && function != 0).then(|| (kind, timer as u64 - u64::from(offset)))
+}
+
+/// A timer is set.
+#[btf_tracepoint(function = "timer_start")]
+pub(crate) fn timer_started(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the verifier checks every access that follows.
+    let _ = unsafe { timer(&ctx, what::ARMED) };
+    0
+}
+
+/// A timer runs out.
+#[btf_tracepoint(function = "timer_expire_entry")]
+pub(crate) fn timer_expired(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: as above.
+    let _ = unsafe { timer(&ctx, what::EXPIRED) };
+    0
+}
+
+#[inline(always)]
+unsafe fn timer(ctx: &BtfTracePointContext, what: u16) -> Option<()> {
+    unsafe {
+        let (kind, address) = minisock(ctx.arg(0))?;
+        let told = Told {
+            kind,
+            what,
+            caller: caller::UNKNOWN,
+            address,
+            timeout: None,
+        };
+        tell(ctx, &told)
+    }
+}
+
+/// A timer is taken out: because its socket is, or only to be set anew or to run out, which the
+/// stack tells apart.
+#[btf_tracepoint(function = "timer_cancel")]
+pub(crate) fn timer_cancelled(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: as above.
+    let _ = unsafe { cancelled(&ctx) };
+    0
+}
+
+#[inline(always)]
+unsafe fn cancelled(ctx: &BtfTracePointContext) -> Option<()> {
+    unsafe {
+        let (kind, address) = minisock(ctx.arg(0))?;
+        let mark = match kind {
+            KIND_REQUEST => caller::REQUEST_REMOVE,
+            _ => caller::TIMEWAIT_REMOVE,
+        };
+        let told = Told {
+            kind,
+            what: what::REMOVED,
+            caller: callers::innermost(ctx, mark)?,
+            address,
+            timeout: None,
+        };
+        tell(ctx, &told)
+    }
+}

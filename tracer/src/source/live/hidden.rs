@@ -1,0 +1,257 @@
+//! The hooks on timewait and request sockets, which the tracepoint never shows.
+//!
+//! **Owns:** which programs belong to which method, and what is attached where one of them fails.
+
+use aya::programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError};
+use aya::{Btf as KernelBtf, Ebpf};
+
+use super::error::{LiveError, MethodError};
+use crate::source::minisocks::{DANCE, Found};
+
+/// How timewait and request sockets are followed by hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The functions that they pass through.
+    Fentry,
+    /// The timer tracepoints.
+    Timer,
+}
+
+impl Method {
+    /// Returns the name that the field uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::Timer => "timer",
+        }
+    }
+}
+
+/// Which method is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MethodChoice {
+    /// Fentry where the kernel allows it, else the timers, else none.
+    #[default]
+    Auto,
+    /// This one or nothing.
+    Only(Method),
+    /// None.
+    Off,
+}
+
+/// What is attached.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    pub(super) timewait: Option<Method>,
+    pub(super) requests: Option<Method>,
+    pub(super) missing: Vec<String>,
+}
+
+/// A program of the object and the function or tracepoint that it is for.
+type Hooked = (&'static str, &'static str);
+
+const TIMEWAIT: [Hooked; 3] = [
+    ("timewait_scheduled", "__inet_twsk_schedule"),
+    ("timewait_expires", "tw_timer_handler"),
+    ("timewait_removed", "inet_twsk_deschedule_put"),
+];
+const TIMEWAIT_BEGINS: Hooked = ("timewait_begins", DANCE);
+const REQUESTS: [Hooked; 5] = [
+    ("request_begins", "inet_csk_reqsk_queue_hash_add"),
+    ("request_completed", "inet_csk_complete_hashdance"),
+    ("request_dropped", "inet_csk_reqsk_queue_drop"),
+    (
+        "request_dropped_and_put",
+        "inet_csk_reqsk_queue_drop_and_put",
+    ),
+    ("request_timer_begins", "reqsk_timer_handler"),
+];
+const REQUEST_TIMER_ENDS: Hooked = ("request_timer_ends", "reqsk_timer_handler");
+const TIMERS: [Hooked; 3] = [
+    ("timer_started", "timer_start"),
+    ("timer_expired", "timer_expire_entry"),
+    ("timer_cancelled", "timer_cancel"),
+];
+
+/// Attaches what is wanted. To be called before the tracepoint's own hook is attached: a change to
+/// CLOSE is then never seen without the timewait socket that came before it.
+///
+/// # Errors
+///
+/// The one method that was asked for cannot be had.
+pub(super) fn attach(
+    object: &mut Ebpf,
+    types: &KernelBtf,
+    choice: MethodChoice,
+    found: Result<&Found, &'static str>,
+) -> Result<Hidden, LiveError> {
+    let found = match (choice, found) {
+        (MethodChoice::Off, _) => return Ok(Hidden::default()),
+        (_, Ok(found)) => found,
+        (MethodChoice::Only(method), Err(field)) => {
+            return Err(LiveError::Method(MethodError::lacks(method, field)));
+        }
+        (MethodChoice::Auto, Err(field)) => {
+            return Ok(Hidden {
+                missing: vec![format!(
+                    "timewait and request sockets by a hook (this kernel has no field {field})"
+                )],
+                ..Hidden::default()
+            });
+        }
+    };
+    match choice {
+        MethodChoice::Off => Ok(Hidden::default()),
+        MethodChoice::Only(Method::Fentry) => {
+            fentry(object, types, found).map_err(LiveError::Method)
+        }
+        MethodChoice::Only(Method::Timer) => timer(object, types, found).map_err(LiveError::Method),
+        MethodChoice::Auto => Ok(either(object, types, found)),
+    }
+}
+
+fn either(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Hidden {
+    let refused = match fentry(object, types, found) {
+        Ok(hidden) => return hidden,
+        Err(error) => error,
+    };
+    match timer(object, types, found) {
+        Ok(hidden) => hidden,
+        Err(error) => Hidden {
+            missing: vec![format!(
+                "timewait and request sockets by a hook ({refused}; {error})"
+            )],
+            ..Hidden::default()
+        },
+    }
+}
+
+fn fentry(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden, MethodError> {
+    let mut hidden = Hidden {
+        timewait: Some(Method::Fentry),
+        ..Hidden::default()
+    };
+    let mut hooks = TIMEWAIT.to_vec();
+    if found.config.dance_schedules != 0 {
+        hooks.insert(0, TIMEWAIT_BEGINS);
+    }
+    let attached = hooks
+        .iter()
+        .try_for_each(|&hook| enter(object, types, hook));
+    if let Err(error) = attached {
+        hooks.iter().for_each(|&(name, _)| unload(object, name));
+        return Err(error);
+    }
+    let requests = REQUESTS
+        .iter()
+        .try_for_each(|&hook| enter(object, types, hook))
+        .and_then(|()| leave(object, types, REQUEST_TIMER_ENDS));
+    match requests {
+        Ok(()) => hidden.requests = Some(Method::Fentry),
+        Err(error) => {
+            let names = REQUESTS.iter().chain([&REQUEST_TIMER_ENDS]);
+            names.for_each(|&(name, _)| unload(object, name));
+            hidden
+                .missing
+                .push(format!("half-open connections ({error})"));
+        }
+    }
+    note_addresses(found, &mut hidden);
+    Ok(hidden)
+}
+
+fn timer(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden, MethodError> {
+    if found.config.timewait_handler == 0 {
+        let why = match &found.without_addresses {
+            Some(error) => error.to_string(),
+            None => "the kernel does not tell where tw_timer_handler lies".to_owned(),
+        };
+        return Err(MethodError::new(Method::Timer, why, false));
+    }
+    let mut hidden = Hidden {
+        timewait: Some(Method::Timer),
+        requests: (found.config.request_handler != 0).then_some(Method::Timer),
+        ..Hidden::default()
+    };
+    let attached = TIMERS.iter().try_for_each(|&hook| {
+        let (name, tracepoint) = hook;
+        let program: &mut BtfTracePoint = program(object, Method::Timer, name)?;
+        program
+            .load(tracepoint, types)
+            .and_then(|()| program.attach())
+            .map(drop)
+            .map_err(|error| MethodError::of(Method::Timer, tracepoint, &error))
+    });
+    if let Err(error) = attached {
+        TIMERS.iter().for_each(|&(name, _)| unload(object, name));
+        return Err(error);
+    }
+    if hidden.requests.is_none() {
+        let what =
+            "half-open connections (the kernel does not tell where reqsk_timer_handler lies)";
+        hidden.missing.push(what.to_owned());
+    }
+    note_addresses(found, &mut hidden);
+    Ok(hidden)
+}
+
+fn note_addresses(found: &Found, hidden: &mut Hidden) {
+    if let Some(error) = &found.without_addresses {
+        hidden
+            .missing
+            .push(format!("why a timewait or request socket ended ({error})"));
+    }
+}
+
+fn enter(
+    object: &mut Ebpf,
+    types: &KernelBtf,
+    (name, function): Hooked,
+) -> Result<(), MethodError> {
+    let program: &mut FEntry = program(object, Method::Fentry, name)?;
+    program
+        .load(function, types)
+        .and_then(|()| program.attach())
+        .map(drop)
+        .map_err(|error| MethodError::of(Method::Fentry, function, &error))
+}
+
+fn leave(
+    object: &mut Ebpf,
+    types: &KernelBtf,
+    (name, function): Hooked,
+) -> Result<(), MethodError> {
+    let program: &mut FExit = program(object, Method::Fentry, name)?;
+    program
+        .load(function, types)
+        .and_then(|()| program.attach())
+        .map(drop)
+        .map_err(|error| MethodError::of(Method::Fentry, function, &error))
+}
+
+fn program<'a, P>(
+    object: &'a mut Ebpf,
+    method: Method,
+    name: &'static str,
+) -> Result<&'a mut P, MethodError>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    object
+        .program_mut(name)
+        .ok_or(ProgramError::NotLoaded)
+        .and_then(TryInto::try_into)
+        .map_err(|error| MethodError::of(method, name, &error))
+}
+
+/// Detaches and unloads a program; one that is not loaded stays so.
+fn unload(object: &mut Ebpf, name: &str) {
+    if let Some(program) = object.program_mut(name) {
+        let _ = match program {
+            Program::FEntry(program) => program.unload(),
+            Program::FExit(program) => program.unload(),
+            Program::BtfTracePoint(program) => program.unload(),
+            _ => Ok(()),
+        };
+    }
+}
