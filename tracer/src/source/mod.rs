@@ -9,6 +9,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod counters;
 mod format;
+pub mod hz;
 mod kallsyms;
 mod kernel_filter;
 mod kernel_log;
