@@ -12,10 +12,11 @@ use std::{fs, thread};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
-use tracer::model::Existing;
+use tracer::model::{Existing, TwReuse};
 use tracer::source::clock::boot_time;
 use tracer::source::counters::{self, CounterFiles};
 use tracer::source::netns::{self, NetNs, NetNsError, Resolved, within};
+use tracer::source::port_settings;
 use tracer::source::snapshot::{Snapshot, take};
 
 /// Returns whether a live test can run; says why where it cannot.
@@ -313,6 +314,46 @@ fn the_counters_are_those_of_the_namespace() {
     }
     let elsewhere = counters::read(&other.netns).expect("counters").counters;
     assert_eq!(elsewhere.get("Tcp.ActiveOpens"), Some(0));
+}
+
+#[test]
+fn the_settings_are_those_of_the_namespace() {
+    if !can_run() {
+        return;
+    }
+    let (place, other) = (Place::new(), Place::new());
+    let set = |name: &str, value: &str| {
+        let path = format!("/proc/sys/net/ipv4/{name}");
+        let written = place.run(|| fs::write(&path, value));
+        written.unwrap_or_else(|error| panic!("{path}: {error}"));
+    };
+    set("ip_local_port_range", "40000 40099");
+    set("ip_local_reserved_ports", "40010-40019,40098,80");
+    set("tcp_tw_reuse", "0");
+    set("tcp_fin_timeout", "7");
+    set("tcp_max_tw_buckets", "5");
+    let (listener, addr) = place.listen("127.0.0.1:0");
+    let (client, server) = place.connect(&listener, addr);
+    let closer = ends(&client);
+    for (first, second) in [(&client, &server), (&server, &client)] {
+        first.shutdown(Shutdown::Write).expect("to shut down");
+        read_to_end(second);
+    }
+    place.settle(&[
+        line("LISTEN", true, &format!("{addr} ?:?")),
+        line("TIME_WAIT", false, &closer),
+    ]);
+
+    let settings = port_settings::read(&place.netns).expect("the settings");
+    assert_eq!(settings.usable_ports(), Some(100 - 11));
+    assert_eq!(settings.is_chosen_from(40_098), Some(false));
+    assert_eq!(settings.tw_reuse, Some(TwReuse::Never));
+    assert_eq!(settings.fin_timeout_ns, Some(7_000_000_000));
+    assert_eq!(settings.max_tw_buckets, Some(5));
+    assert_eq!(settings.timewait_sockets, Some(1));
+    let elsewhere = port_settings::read(&other.netns).expect("the settings");
+    assert_ne!(elsewhere.usable_ports(), settings.usable_ports());
+    assert_eq!(elsewhere.timewait_sockets, Some(0));
 }
 
 #[test]

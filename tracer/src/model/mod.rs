@@ -13,6 +13,7 @@ pub mod minisock;
 pub mod prefix;
 pub mod printable;
 pub mod state;
+pub mod tcp_settings;
 pub mod time;
 
 pub use counters::KernelCounters;
@@ -24,4 +25,5 @@ pub use minisock::{Request, RequestEnd, RequestNews, Ticks, Timewait, TimewaitEn
 pub use prefix::Prefix;
 pub use printable::printable;
 pub use state::{Naming, TcpState};
+pub use tcp_settings::{TcpSettings, TwReuse};
 pub use time::{MonoNs, WallClock};

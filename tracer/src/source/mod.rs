@@ -19,6 +19,7 @@ mod minisocks;
 mod mount_table;
 pub mod netns;
 mod offsets;
+pub mod port_settings;
 pub mod preflight;
 pub mod snapshot;
 mod sock_diag;
