@@ -31,6 +31,11 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(from)
 }
 
+/// Reads a value that may be missing, but not null.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
 /// What is traced, and how.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Session {
@@ -48,9 +53,13 @@ pub struct Session {
     pub hostname: Option<String>,
     /// The hook in use.
     pub hook: String,
-    /// How TIME_WAIT is measured.
+    /// How TIME_WAIT is measured: `fentry`, `timer`, `diag` or `off`.
+    pub time_wait: String,
+    /// How exact its durations are; null where it is not measured.
     #[serde(deserialize_with = "nullable")]
-    pub time_wait: Option<String>,
+    pub time_wait_bound: Option<String>,
+    /// How half-open connections are measured: `fentry`, `timer` or `off`.
+    pub half_open: String,
     /// The filters in use, in whatever form.
     pub filters: serde_json::Value,
     /// Time of day.
@@ -111,6 +120,9 @@ pub struct Change {
     pub wall: String,
     /// Boot-time clock.
     pub mono_ns: u64,
+    /// By how much that may be wrong, either way; missing where it is not.
+    #[serde(default, deserialize_with = "present")]
+    pub error_ns: Option<u64>,
     /// The connection, within this trace.
     pub conn: u64,
     /// `ipv4` or `ipv6`; null where nothing tells.
@@ -128,8 +140,17 @@ pub struct Change {
     /// How long `from` lasted.
     #[serde(deserialize_with = "nullable")]
     pub in_from_ns: Option<u64>,
-    /// Who told.
+    /// By how much that may be wrong, either way; missing where it is not.
+    #[serde(default, deserialize_with = "present")]
+    pub in_from_error_ns: Option<u64>,
+    /// Why it is not known, where it is not.
+    #[serde(default, deserialize_with = "present")]
+    pub in_from_unknown: Option<String>,
+    /// Who told: `tracepoint`, `timewait`, `request` or `snapshot`.
     pub source: String,
+    /// Why the timewait or request socket is gone that told it; missing while it is there.
+    #[serde(default, deserialize_with = "present")]
+    pub end: Option<String>,
     /// Network namespace.
     #[serde(deserialize_with = "nullable")]
     pub netns: Option<u64>,
@@ -162,6 +183,15 @@ pub struct Timeline {
     /// How it ended; null while it has not.
     #[serde(deserialize_with = "nullable")]
     pub ended: Option<String>,
+    /// Why its timewait socket is gone; missing where there is none that is.
+    #[serde(default, deserialize_with = "present")]
+    pub time_wait_end: Option<String>,
+    /// How often its TIME_WAIT began anew; missing where it did not.
+    #[serde(default, deserialize_with = "present")]
+    pub rearmed: Option<u32>,
+    /// Why it was never established; missing where it was.
+    #[serde(default, deserialize_with = "present")]
+    pub half_open_end: Option<String>,
     /// One after the other.
     pub segments: Vec<Segment>,
     /// Whose socket it was.
@@ -186,8 +216,14 @@ pub struct Segment {
     /// How long it lasted.
     #[serde(deserialize_with = "nullable")]
     pub ns: Option<u64>,
+    /// By how much that may be wrong, either way; missing where it is not.
+    #[serde(default, deserialize_with = "present")]
+    pub error_ns: Option<u64>,
     /// Whether that is known.
     pub known: bool,
+    /// Why it is not, where it is not.
+    #[serde(default, deserialize_with = "present")]
+    pub unknown: Option<String>,
 }
 
 /// Changes that were lost.
@@ -255,4 +291,22 @@ pub struct Counter {
     /// Whether both are the same.
     #[serde(deserialize_with = "nullable")]
     pub agree: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the agent's own tests hold its JSON against.
+    const SESSION: &str = include_str!("../../tracer/src/sink/golden/session.jsonl");
+
+    #[test]
+    fn the_agents_example_is_read() {
+        for line in SESSION.lines() {
+            let read: Result<Line, _> = serde_json::from_str(line);
+            if let Err(error) = read {
+                panic!("{error}: {line}");
+            }
+        }
+    }
 }

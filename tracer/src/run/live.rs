@@ -202,6 +202,8 @@ impl Tracing {
             hostname: host.hostname,
             hook: tracing.live.hook.name(),
             time_wait: "off",
+            time_wait_bound: None,
+            half_open: "off",
             filters: plan.filters.clone(),
             start,
             wall,

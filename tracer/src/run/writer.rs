@@ -54,6 +54,7 @@ impl Writer {
                 color: use_color(color),
                 width: terminal_width(),
                 verbose,
+                time_wait: false,
             }),
         };
         Self {
@@ -66,6 +67,9 @@ impl Writer {
     }
 
     pub(super) fn session(&mut self, session: &Session) -> Result<(), Failure> {
+        if let Encoder::Text(text) = &mut self.encoder {
+            text.time_wait = session.time_wait != "off";
+        }
         let bytes = match &self.encoder {
             Encoder::Text(_) if self.quiet => return Ok(()),
             Encoder::Text(text) => text.session(session).into_bytes(),

@@ -11,15 +11,21 @@
 //! | `in_from_ns` | time in `from`, nanoseconds |
 //! | `source`, `netns`, `cookie`, `pid`, `comm`, `uid`, `cgroup` | as in JSON |
 //! | `lost` | changes lost |
-//! | `unknown` | why `in_from_ns` is not known: `before_trace`, `loss`, `missed`, `not_followed`, `clock`, or `open` |
+//! | `unknown` | why `in_from_ns` is not known: `before_trace`, `loss`, `missed`, `not_followed`, `clock`, `no_request`, or `open` |
 //! | `opened`, `closed_first`, `ended` | a segment has its connection's, as in JSON |
+//! | `end` | why a timewait or request socket is gone, as in JSON: in the change that it ended with, and in the last segment |
+//! | `error_ns`, `in_from_error_ns` | by how much a change's moment, and `in_from_ns`, may be wrong, either way; empty where they are exact |
+//! | `rearmed` | how often TIME_WAIT began anew, in the last segment |
 
 use super::clock::rfc3339;
-use super::words::{closed_first, family, known, opened, why_unknown};
+use super::words::{
+    closed_first, end, error, family, half_open_end, known, opened, source, timewait_end,
+    why_unknown,
+};
 use crate::model::{Family, Loss, MonoNs, Naming, TcpState, Tuple, WallClock};
 use crate::track::{Change, Ending, Origin, Owner, Segment, Timeline};
 
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 28] = [
     "type",
     "wall",
     "mono_ns",
@@ -44,6 +50,10 @@ const COLUMNS: [&str; 24] = [
     "opened",
     "closed_first",
     "ended",
+    "end",
+    "error_ns",
+    "in_from_error_ns",
+    "rearmed",
 ];
 
 /// Encodes values as rows.
@@ -77,6 +87,10 @@ struct Row {
     opened: Option<&'static str>,
     closed_first: Option<&'static str>,
     ended: Option<Ending>,
+    end: Option<&'static str>,
+    error_ns: Option<u64>,
+    in_from_error_ns: Option<u64>,
+    rearmed: Option<u32>,
 }
 
 impl Csv {
@@ -87,20 +101,14 @@ impl Csv {
 
     /// A state change.
     pub fn change(&self, change: &Change) -> Vec<u8> {
-        let (source, ends) = match change.origin {
-            Origin::Snapshot => ("snapshot", ends(&change.tuple)),
-            Origin::Timewait { .. } => ("timewait", ends(&change.tuple)),
-            Origin::Request { .. } => ("request", ends(&change.tuple)),
-            Origin::Tracepoint { shown, .. } if self.raw => (
-                "tracepoint",
-                [
-                    shown.local_addr.to_string(),
-                    shown.local_port.to_string(),
-                    shown.remote_addr.to_string(),
-                    shown.remote_port.to_string(),
-                ],
-            ),
-            Origin::Tracepoint { .. } => ("tracepoint", ends(&change.tuple)),
+        let ends = match change.origin {
+            Origin::Tracepoint { shown, .. } if self.raw => [
+                shown.local_addr.to_string(),
+                shown.local_port.to_string(),
+                shown.remote_addr.to_string(),
+                shown.remote_port.to_string(),
+            ],
+            _ => ends(&change.tuple),
         };
         self.row(Row {
             kind: "change",
@@ -111,18 +119,24 @@ impl Csv {
             from: change.from,
             to: Some(change.to),
             ns: change.in_from.and_then(known),
-            source,
+            source: source(&change.origin),
             netns: change.netns,
             cookie: change.cookie,
             owner: change.owner,
             unknown: change.in_from.and_then(why_unknown),
+            end: end(&change.origin),
+            error_ns: (change.error_ns > 0).then_some(change.error_ns),
+            in_from_error_ns: change.in_from.and_then(error),
             ..Row::default()
         })
     }
 
     /// The life of a connection, a row a segment.
     pub fn timeline(&self, timeline: &Timeline) -> Vec<u8> {
-        let segment = |segment: &Segment| {
+        let timewait_end = timeline.timewait_end.map(timewait_end);
+        let end = timewait_end.or(timeline.half_open_end.and_then(half_open_end));
+        let last = timeline.segments.len().saturating_sub(1);
+        let segment = |(index, segment): (usize, &Segment)| {
             self.row(Row {
                 kind: "segment",
                 at: segment.start,
@@ -138,10 +152,18 @@ impl Csv {
                 opened: opened(timeline.opened),
                 closed_first: timeline.closed_first.map(closed_first),
                 ended: timeline.ended,
+                end: end.filter(|_| index == last),
+                in_from_error_ns: error(segment.span),
+                rearmed: (index == last && timeline.rearmed > 0).then_some(timeline.rearmed),
                 ..Row::default()
             })
         };
-        timeline.segments.iter().flat_map(segment).collect()
+        timeline
+            .segments
+            .iter()
+            .enumerate()
+            .flat_map(segment)
+            .collect()
     }
 
     /// Lost changes.
@@ -185,6 +207,10 @@ impl Csv {
             text(row.opened),
             text(row.closed_first),
             text(row.ended),
+            text(row.end),
+            text(row.error_ns),
+            text(row.in_from_error_ns),
+            text(row.rearmed),
         ])
     }
 }

@@ -11,7 +11,8 @@
 //!
 //! # A whole session
 //!
-//! What a test writes and compares: a refused connect, a connection older than the trace, a loss.
+//! What a test writes and compares: a refused connect, a connection older than the trace, a loss,
+//! timewait sockets, a half-open connection that failed.
 //!
 //! ```json
 #![doc = include_str!("golden/session.jsonl")]
@@ -22,7 +23,10 @@ mod schema;
 use super::Session;
 use super::clock::rfc3339;
 use super::escape::json_line;
-use super::words::{closed_first, family, known, opened, why_unknown};
+use super::words::{
+    closed_first, end, error, family, half_open_end, known, opened, source, timewait_end,
+    why_unknown,
+};
 use crate::model::event::Comm;
 use crate::model::{Loss, LossCause, MonoNs, Naming, TcpState, WallClock};
 use crate::stats::{Comparison, Summary};
@@ -58,6 +62,8 @@ impl Json {
             hostname: &session.hostname,
             hook: session.hook,
             time_wait: session.time_wait,
+            time_wait_bound: session.time_wait_bound.as_deref(),
+            half_open: session.half_open,
             filters: &session.filters,
             wall: rfc3339(&self.wall, session.start),
             mono_ns: session.start.0,
@@ -73,38 +79,33 @@ impl Json {
         let mut local = EndpointValue::from(change.tuple.local);
         let mut remote = EndpointValue::from(change.tuple.remote);
         let mut task_on_cpu = None;
-        let source = match change.origin {
-            Origin::Snapshot => "snapshot",
-            Origin::Timewait { .. } => "timewait",
-            Origin::Request { .. } => "request",
-            Origin::Tracepoint {
-                shown,
-                task,
-                task_holds_socket,
-            } => {
-                if self.raw {
-                    local = EndpointValue {
-                        addr: Some(shown.local_addr),
-                        port: Some(shown.local_port),
-                    };
-                    remote = EndpointValue {
-                        addr: Some(shown.remote_addr),
-                        port: Some(shown.remote_port),
-                    };
-                    task_on_cpu = Some(TaskValue {
-                        pid: task.pid,
-                        tid: task.tid,
-                        comm: name(task.comm),
-                        holds_socket: task_holds_socket,
-                    });
-                }
-                "tracepoint"
-            }
-        };
+        if let Origin::Tracepoint {
+            shown,
+            task,
+            task_holds_socket,
+        } = change.origin
+            && self.raw
+        {
+            local = EndpointValue {
+                addr: Some(shown.local_addr),
+                port: Some(shown.local_port),
+            };
+            remote = EndpointValue {
+                addr: Some(shown.remote_addr),
+                port: Some(shown.remote_port),
+            };
+            task_on_cpu = Some(TaskValue {
+                pid: task.pid,
+                tid: task.tid,
+                comm: name(task.comm),
+                holds_socket: task_holds_socket,
+            });
+        }
         json_line(&ChangeLine {
             r#type: "change",
             wall: rfc3339(&self.wall, change.at),
             mono_ns: change.at.0,
+            error_ns: (change.error_ns > 0).then_some(change.error_ns),
             conn: change.conn.0,
             family: family(change.family),
             local,
@@ -112,8 +113,10 @@ impl Json {
             from: change.from.map(|state| self.name(state)),
             to: self.name(change.to),
             in_from_ns: change.in_from.and_then(known),
+            in_from_error_ns: change.in_from.and_then(error),
             in_from_unknown: change.in_from.and_then(why_unknown),
-            source,
+            source: source(&change.origin),
+            end: end(&change.origin),
             netns: change.netns,
             cookie: change.cookie,
             owner: owner(&change.owner),
@@ -132,6 +135,9 @@ impl Json {
             opened: opened(timeline.opened),
             closed_first: timeline.closed_first.map(closed_first),
             ended: timeline.ended.map(|ending| ending.to_string()),
+            time_wait_end: timeline.timewait_end.map(timewait_end),
+            rearmed: (timeline.rearmed > 0).then_some(timeline.rearmed),
+            half_open_end: timeline.half_open_end.and_then(half_open_end),
             lifetime_ns: known(timeline.lifetime),
             segments: timeline
                 .segments
@@ -149,7 +155,8 @@ impl Json {
             state: self.name(segment.state),
             start_mono_ns: segment.start.map(|start| start.0),
             ns: known(segment.span),
-            known: matches!(segment.span, Span::Known(_)),
+            error_ns: error(segment.span),
+            known: known(segment.span).is_some(),
             unknown: why_unknown(segment.span),
             open_for_ns: match segment.span {
                 Span::Open(ns) => Some(ns),

@@ -17,8 +17,12 @@ pub struct Session {
     pub hostname: String,
     /// How the tracepoint is attached: `tp_btf` or `tracepoint`.
     pub hook: &'static str,
-    /// How TIME_WAIT is measured.
+    /// How TIME_WAIT is measured: `fentry`, `timer`, `diag` or `off`.
     pub time_wait: &'static str,
+    /// How exact its durations are, in a person's words; `None` where it is not measured.
+    pub time_wait_bound: Option<String>,
+    /// How the half-open time of a listener's connections is measured: `fentry`, `timer` or `off`.
+    pub half_open: &'static str,
     /// The filters, as they were understood, in a person's words.
     pub filters: Vec<String>,
     /// When it began: from here on, every change is seen or counted as lost.

@@ -16,10 +16,11 @@ use jiff::tz::TimeZone;
 use super::Session;
 use super::clock::time_of_day;
 use crate::model::event::Comm;
-use crate::model::{Loss, LossCause, Naming, Tuple, WallClock, printable};
+use crate::model::{Loss, LossCause, Naming, TimewaitEnd, Tuple, WallClock, printable};
 use crate::track::{Change, Span, Timeline};
 
 pub use duration::duration;
+use duration::within;
 use fold::{block, columns};
 use number::{bytes, counted};
 use palette::Palette;
@@ -39,8 +40,10 @@ pub struct Text {
     pub color: bool,
     /// Columns of the terminal; `None` in a pipe.
     pub width: Option<usize>,
-    /// Whether to tell what could not be looked into when the trace began.
+    /// Whether to tell how exact times are, and what could not be looked into when the trace began.
     pub verbose: bool,
+    /// Whether timewait sockets are followed, so that a full one's `CLOSE` is the connection's.
+    pub time_wait: bool,
 }
 
 impl Text {
@@ -54,8 +57,8 @@ impl Text {
             printable(&session.machine),
             session.hook,
             match session.time_wait {
-                "off" => "not measured",
-                method => method,
+                "off" => "not measured".to_owned(),
+                method => format!("via {method}"),
             },
             bytes(session.ring_bytes),
         );
@@ -71,6 +74,10 @@ impl Text {
             text += &block("", "  ", &line, self.width, |line| palette.warn(line));
         }
         if self.verbose {
+            if let Some(bound) = &session.time_wait_bound {
+                let bound = format!("times in TIME_WAIT: {}", printable(bound));
+                text += &block("note: ", "      ", &bound, self.width, dim);
+            }
             for note in &session.notes {
                 let note = printable(note);
                 text += &block("note: ", "      ", &note, self.width, dim);
@@ -144,9 +151,18 @@ fn ends(tuple: &Tuple, is_listener: bool) -> String {
 fn lasted(span: Span) -> String {
     match span {
         Span::Known(ns) => duration(ns),
-        Span::Within { ns, error_ns } => format!("{} ± {}", duration(ns), duration(error_ns)),
+        Span::Within { ns, error_ns } => within(ns, error_ns),
         Span::Open(ns) => format!("≥ {}", duration(ns)),
         Span::Unknown(_) => "?".to_owned(),
+    }
+}
+
+/// Why a timewait socket is gone, short enough for a narrow line.
+fn gone(end: TimewaitEnd) -> String {
+    match end {
+        TimewaitEnd::NetnsGone => "namespace gone".to_owned(),
+        TimewaitEnd::Unknown => "early, not known why".to_owned(),
+        end => end.to_string(),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! **Never:** a word for what is not known.
 
-use crate::model::Family;
-use crate::track::{Closer, Opened, Span, Unknown};
+use crate::model::{Family, RequestEnd, TimewaitEnd};
+use crate::track::{Closer, Opened, Origin, Span, Unknown};
 
 pub(super) fn family(family: Family) -> &'static str {
     match family {
@@ -17,6 +17,14 @@ pub(super) fn known(span: Span) -> Option<u64> {
     match span {
         Span::Known(ns) | Span::Within { ns, .. } => Some(ns),
         Span::Unknown(_) | Span::Open(_) => None,
+    }
+}
+
+/// By how much a time that is known may be wrong, either way; `None` where it is exact.
+pub(super) fn error(span: Span) -> Option<u64> {
+    match span {
+        Span::Within { error_ns, .. } => (error_ns > 0).then_some(error_ns),
+        Span::Known(_) | Span::Unknown(_) | Span::Open(_) => None,
     }
 }
 
@@ -50,5 +58,49 @@ pub(super) fn closed_first(closer: Closer) -> &'static str {
         Closer::Local => "local",
         Closer::Remote => "remote",
         Closer::Both => "both",
+    }
+}
+
+/// Who told a change.
+pub(super) fn source(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Tracepoint { .. } => "tracepoint",
+        Origin::Snapshot => "snapshot",
+        Origin::Timewait { .. } => "timewait",
+        Origin::Request { .. } => "request",
+    }
+}
+
+/// Why the socket ended that told a change, if it did.
+pub(super) fn end(origin: &Origin) -> Option<&'static str> {
+    match *origin {
+        Origin::Tracepoint { .. } | Origin::Snapshot => None,
+        Origin::Timewait { end } => end.map(timewait_end),
+        Origin::Request { end } => end.and_then(half_open_end),
+    }
+}
+
+pub(super) fn timewait_end(end: TimewaitEnd) -> &'static str {
+    match end {
+        TimewaitEnd::Expired => "expired",
+        TimewaitEnd::Reused => "reused",
+        TimewaitEnd::NewSyn => "new_syn",
+        TimewaitEnd::Reset => "reset",
+        TimewaitEnd::Killed => "killed",
+        TimewaitEnd::NetnsGone => "netns_gone",
+        TimewaitEnd::Unknown => "unknown",
+    }
+}
+
+/// Why a connection was never established; `None` where it was.
+pub(super) fn half_open_end(end: RequestEnd) -> Option<&'static str> {
+    match end {
+        RequestEnd::Completed => None,
+        RequestEnd::TimedOut => Some("timed_out"),
+        RequestEnd::AcceptQueueFull => Some("accept_queue_full"),
+        RequestEnd::Reset => Some("reset"),
+        RequestEnd::ListenerClosed => Some("listener_closed"),
+        RequestEnd::Killed => Some("killed"),
+        RequestEnd::Unknown => Some("unknown"),
     }
 }

@@ -20,7 +20,12 @@ pub(super) struct SessionLine<'a> {
     pub(super) hostname: &'a str,
     /// `tp_btf` or `tracepoint`.
     pub(super) hook: &'static str,
+    /// `fentry`, `timer`, `diag` or `off`.
     pub(super) time_wait: &'static str,
+    /// How exact the durations of TIME_WAIT are, as text.
+    pub(super) time_wait_bound: Option<&'a str>,
+    /// `fentry`, `timer` or `off`.
+    pub(super) half_open: &'static str,
     pub(super) filters: &'a [String],
     pub(super) wall: String,
     pub(super) mono_ns: u64,
@@ -37,6 +42,9 @@ pub(super) struct ChangeLine {
     pub(super) r#type: &'static str,
     pub(super) wall: String,
     pub(super) mono_ns: u64,
+    /// By how much both may be wrong, either way; absent where a hook ran at that moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error_ns: Option<u64>,
     pub(super) conn: u64,
     pub(super) family: &'static str,
     pub(super) local: EndpointValue,
@@ -46,11 +54,20 @@ pub(super) struct ChangeLine {
     pub(super) to: String,
     /// Time in `from`; `null` where a connection begins, and where it is not known.
     pub(super) in_from_ns: Option<u64>,
-    /// Why it is not known: `before_trace`, `loss`, `missed`, `not_followed`, `clock`.
+    /// By how much `in_from_ns` may be wrong, either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) in_from_error_ns: Option<u64>,
+    /// Why it is not known: `before_trace`, `loss`, `missed`, `not_followed`, `clock`, `no_request`
+    /// (a SYN cookie or Fast Open: no request socket held SYN_RECV).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) in_from_unknown: Option<&'static str>,
-    /// `tracepoint` or `snapshot`.
+    /// `tracepoint`, `timewait`, `request` or `snapshot`.
     pub(super) source: &'static str,
+    /// Why the timewait socket is gone (`expired`, `reused`, `new_syn`, `reset`, `killed`,
+    /// `netns_gone`, `unknown`) or the request socket failed (`timed_out`, `accept_queue_full`,
+    /// `reset`, `listener_closed`, `killed`, `unknown`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) end: Option<&'static str>,
     pub(super) netns: Option<u32>,
     pub(super) cookie: Option<u64>,
     pub(super) owner: Option<OwnerValue>,
@@ -72,6 +89,15 @@ pub(super) struct TimelineLine {
     pub(super) closed_first: Option<&'static str>,
     /// `null` while it is open.
     pub(super) ended: Option<String>,
+    /// Why its timewait socket is gone, as a change's `end`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) time_wait_end: Option<&'static str>,
+    /// How often its TIME_WAIT began anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rearmed: Option<u32>,
+    /// Why its request socket failed, as a change's `end`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) half_open_end: Option<&'static str>,
     pub(super) lifetime_ns: Option<u64>,
     pub(super) segments: Vec<SegmentValue>,
     pub(super) owner: Option<OwnerValue>,
@@ -84,6 +110,9 @@ pub(super) struct SegmentValue {
     pub(super) state: String,
     pub(super) start_mono_ns: Option<u64>,
     pub(super) ns: Option<u64>,
+    /// By how much `ns` may be wrong, either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error_ns: Option<u64>,
     pub(super) known: bool,
     /// Why it is not known: as `in_from_unknown`, or `open`.
     #[serde(skip_serializing_if = "Option::is_none")]

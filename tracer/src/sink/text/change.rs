@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use super::fold::{columns, fold};
-use super::{Text, ends, lasted, process};
+use super::{Text, ends, gone, lasted, process};
 use crate::model::TcpState::{Close, Closing, FinWait2};
 use crate::sink::clock::time_of_day;
 use crate::track::{Change, Origin};
@@ -29,7 +29,7 @@ const NARROW_STATES: usize = 24 + 1 + 8;
 /// How far beyond their column states may begin, rather than below.
 const SLIP: usize = 8;
 /// What is said of a socket that is gone where nobody has said that the connection is.
-const NOTE: &str = "  or in a timewait socket";
+const DOUBT: &str = "or in a timewait socket";
 
 /// Where things stand on a line.
 struct Columns {
@@ -77,8 +77,8 @@ pub(super) fn line(text: &Text, change: &Change) -> String {
     let (whose, ends) = whose(text, change, at.process);
 
     let time = time_of_day(&text.wall, change.at, &text.zone);
-    let time = &time[..at.time];
-    let mut head = palette.dim(time);
+    let time = &time[..at.time.min(worth(change.error_ns))];
+    let mut head = palette.dim(&format!("{time:<width$}", width = at.time));
     let mut used = at.time + 2;
     if let Some(width) = at.process {
         head += &format!("  {whose:<width$}");
@@ -100,17 +100,21 @@ pub(super) fn line(text: &Text, change: &Change) -> String {
         None => format!("found in {}", change.to.named(text.names)),
     };
     let lasted = change.in_from.map(lasted).unwrap_or_default();
-    // The socket is gone; whether the connection is, nobody has said.
-    let mut note = "";
-    if matches!((change.from, change.to), (Some(FinWait2 | Closing), Close)) && !text.raw {
-        match text.width.is_none_or(|width| width >= FULL + columns(NOTE)) {
-            true => note = NOTE,
-            false => states.push('?'),
-        }
+    let mut note = note(text, change).map_or(String::new(), |note| format!("  {note}"));
+    if text
+        .width
+        .is_some_and(|width| width < FULL + columns(&note))
+        && !note.is_empty()
+    {
+        states += &match note.trim_start() {
+            DOUBT => "?".to_owned(),
+            why => format!(" {why}"),
+        };
+        note.clear();
     }
 
     let tail =
-        columns(&states) + columns(&lasted) + usize::from(!lasted.is_empty()) + columns(note);
+        columns(&states) + columns(&lasted) + usize::from(!lasted.is_empty()) + columns(&note);
     let end = text.width.unwrap_or(usize::MAX);
     // Beyond a full line nothing stands that could be out of line.
     let slip = if end >= FULL { end } else { SLIP };
@@ -130,7 +134,31 @@ pub(super) fn line(text: &Text, change: &Change) -> String {
         let gap = gap.max(columns(&lasted) + 1);
         head += &format!("{lasted:>gap$}");
     }
-    head + note + "\n"
+    head + &note + "\n"
+}
+
+/// What is said behind a change: why the socket that told it is gone, or that nobody knows whether
+/// the connection is.
+fn note(text: &Text, change: &Change) -> Option<String> {
+    match change.origin {
+        Origin::Timewait { end } => end.map(gone),
+        Origin::Request { end } => end.map(|end| end.to_string()),
+        Origin::Tracepoint { .. } if !text.raw && !text.time_wait => {
+            let is_doubtful = matches!((change.from, change.to), (Some(FinWait2 | Closing), Close));
+            is_doubtful.then(|| DOUBT.to_owned())
+        }
+        Origin::Tracepoint { .. } | Origin::Snapshot => None,
+    }
+}
+
+/// How many columns of a time of day are worth showing: the last digit stands for no less than what
+/// the time may be wrong by.
+fn worth(error_ns: u64) -> usize {
+    let decimals = (0..=6_u32).rev().find(|&n| 10_u64.pow(9 - n) >= error_ns);
+    match decimals {
+        None | Some(0) => SECONDS,
+        Some(decimals) => SECONDS + 1 + decimals as usize,
+    }
 }
 
 /// The process and the ends, as they are believed or, raw, as they were shown.

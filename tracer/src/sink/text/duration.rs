@@ -1,22 +1,110 @@
 //! Durations as people read them.
 
+const SECOND: u64 = 1_000_000_000;
+
 /// Writes nanoseconds with the unit that keeps the number small: `40.1 µs`, `312.4 ms`, `60.13 s`,
 /// `3 min 20 s`, `2 h 05 min`.
 pub fn duration(ns: u64) -> String {
-    let scaled = |unit: f64| ns as f64 / unit;
-    match ns {
-        // The bounds are where the number would be rounded up into the next unit.
-        0..1_000 => format!("{ns} ns"),
-        1_000..999_950 => format!("{:.1} µs", scaled(1e3)),
-        999_950..999_950_000 => format!("{:.1} ms", scaled(1e6)),
-        999_950_000..120_000_000_000 => format!("{:.2} s", scaled(1e9)),
-        _ => {
-            let seconds = ns / 1_000_000_000;
+    match Scale::of(ns) {
+        Some(scale) => scale.write(ns, scale.decimals),
+        None => {
+            let seconds = ns / SECOND;
             match seconds {
                 0..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
                 _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
             }
         }
+    }
+}
+
+/// Writes nanoseconds that may be wrong by `error_ns` either way: `60.1 s ± 64 ms`, or `≤ 8.2 ms`
+/// where they may be next to none.
+///
+/// Digits that the error makes worthless are left out, but for two; so is an error that is too
+/// small for the digits.
+pub(super) fn within(ns: u64, error_ns: u64) -> String {
+    if ns <= error_ns && error_ns > 0 {
+        return format!("≤ {}", bound(ns.saturating_add(error_ns)));
+    }
+    let scale = Scale::of(ns);
+    let last_digit = match scale {
+        Some(scale) => scale.step(scale.decimals),
+        None if ns < 3_600 * SECOND => SECOND,
+        None => 60 * SECOND,
+    };
+    if error_ns.saturating_mul(2) < last_digit {
+        return duration(ns);
+    }
+    let least = (power_of_ten(ns) / 10).max(1);
+    let step = match power_of_ten(error_ns) {
+        power if power == error_ns => power,
+        power => power.saturating_mul(10),
+    };
+    format!("{} ± {}", rounded(ns, step.min(least)), bound(error_ns))
+}
+
+/// Writes nanoseconds rounded to `step`, without the digits that are then zero.
+fn rounded(ns: u64, step: u64) -> String {
+    let near = (ns.saturating_add(step / 2) / step).saturating_mul(step);
+    let Some(scale) = Scale::of(near) else {
+        return duration(ns);
+    };
+    let enough = (0..scale.decimals).find(|&decimals| scale.step(decimals) <= step);
+    scale.write(near, enough.unwrap_or(scale.decimals))
+}
+
+/// Writes a bound with two digits, rounded up: nothing lies beyond it.
+fn bound(ns: u64) -> String {
+    let step = (power_of_ten(ns) / 10).max(1);
+    let ns = ns.div_ceil(step).saturating_mul(step);
+    let Some(scale) = Scale::of(ns) else {
+        return duration(ns);
+    };
+    scale.write(
+        ns,
+        usize::from(!ns.is_multiple_of(scale.unit)).min(scale.decimals),
+    )
+}
+
+/// The largest power of ten that is not larger; 1 for zero.
+fn power_of_ten(ns: u64) -> u64 {
+    10_u64.pow(ns.checked_ilog10().unwrap_or(0))
+}
+
+/// A unit, and how a number of it is usually written.
+#[derive(Clone, Copy)]
+struct Scale {
+    /// Nanoseconds.
+    unit: u64,
+    name: &'static str,
+    decimals: usize,
+}
+
+impl Scale {
+    /// The one that keeps the number small; `None` where one is not enough.
+    fn of(ns: u64) -> Option<Self> {
+        let (unit, name, decimals) = match ns {
+            // The bounds are where the number would be rounded up into the next unit.
+            0..1_000 => (1, "ns", 0),
+            1_000..999_950 => (1_000, "µs", 1),
+            999_950..999_950_000 => (1_000_000, "ms", 1),
+            999_950_000..120_000_000_000 => (SECOND, "s", 2),
+            _ => return None,
+        };
+        Some(Self {
+            unit,
+            name,
+            decimals,
+        })
+    }
+
+    /// What the last of so many decimals is worth, nanoseconds.
+    fn step(self, decimals: usize) -> u64 {
+        (0..decimals).fold(self.unit, |step, _| step / 10)
+    }
+
+    fn write(self, ns: u64, decimals: usize) -> String {
+        format!("{:.decimals$} {}", ns as f64 / self.unit as f64, self.name)
     }
 }
 
@@ -42,5 +130,41 @@ mod tests {
         for (ns, expected) in cases {
             assert_eq!(duration(ns), expected);
         }
+    }
+
+    #[test]
+    fn an_error_takes_the_digits_that_it_makes_worthless() {
+        let (ms, s) = (1_000_000, SECOND);
+        let cases = [
+            (60_130 * ms, 64 * ms, "60.1 s ± 64 ms"),
+            (60_130 * ms, 10 * ms, "60.13 s ± 10 ms"),
+            (60_130 * ms, 3_210 * ms, "60 s ± 3.3 s"),
+            (60_130 * ms, 20 * s, "60 s ± 20 s"),
+            (60_130 * ms, 63_400_000, "60.1 s ± 64 ms"),
+            (337 * ms, 64 * ms, "340 ms ± 64 ms"),
+            (6_240_000, 5 * ms, "6.2 ms ± 5 ms"),
+            (999_960_000, 100_000, "1.00 s"),
+            (200 * s, 64 * ms, "3 min 20 s"),
+            (200 * s, 2 * s, "3 min 20 s ± 2 s"),
+            (7 * 3_600 * s, 130 * s, "7 h 00 min ± 2 min 10 s"),
+        ];
+        for (ns, error_ns, expected) in cases {
+            assert_eq!(within(ns, error_ns), expected);
+        }
+    }
+
+    #[test]
+    fn an_error_too_small_for_the_digits_is_not_shown() {
+        assert_eq!(within(60_130_000_000, 4_999_999), "60.13 s");
+        assert_eq!(within(60_130_000_000, 5_000_000), "60.13 s ± 5 ms");
+        assert_eq!(within(500, 0), "500 ns");
+        assert_eq!(within(0, 0), "0 ns");
+    }
+
+    #[test]
+    fn what_may_have_been_next_to_nothing_is_not_called_nothing() {
+        assert_eq!(within(0, 4_100_000), "≤ 4.1 ms");
+        assert_eq!(within(4_000_000, 4_110_000), "≤ 8.2 ms");
+        assert_eq!(within(u64::MAX, u64::MAX), within(u64::MAX - 1, u64::MAX));
     }
 }

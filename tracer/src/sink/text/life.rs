@@ -1,11 +1,13 @@
 //! A connection's life as a picture: a bar a state, as long as its share of the whole.
 
 use super::fold::{block, columns, fold};
-use super::{Text, duration, ends, lasted, process};
+use super::{Text, duration, ends, gone, lasted, process, within};
 use crate::track::{Closer, Ending, Opened, Span, Timeline, Unknown};
 
 /// Longest bar, in columns.
 const BAR: usize = 32;
+/// Shortest one that a note is allowed to leave, rather than going below it.
+const SHORT_BAR: usize = 8;
 /// Column of the times, unless one is wider.
 const TIME: usize = 11;
 /// Eighths of a column, from the left.
@@ -15,7 +17,7 @@ pub(super) fn life(text: &Text, timeline: &Timeline) -> String {
     let head = head(timeline).join(" · ");
     let mut out = block("┌ ", "│ ", &head, text.width, str::to_owned);
     out += &segments(text, timeline);
-    out + &end(text, timeline.ended)
+    out + &end(text, timeline)
 }
 
 fn head(timeline: &Timeline) -> Vec<String> {
@@ -23,7 +25,7 @@ fn head(timeline: &Timeline) -> Vec<String> {
     if timeline.owner.process.is_some() {
         head.push(process(timeline.owner.process, None));
     }
-    head.extend(opened(timeline.opened).map(str::to_owned));
+    head.extend(opened(timeline).map(str::to_owned));
     head.extend(
         timeline
             .closed_first
@@ -33,7 +35,7 @@ fn head(timeline: &Timeline) -> Vec<String> {
     head
 }
 
-/// A line a state, with a bar or with why its time is not known.
+/// A line a state, with a bar or with why its time is not known, and at the last one how it ended.
 fn segments(text: &Text, timeline: &Timeline) -> String {
     let palette = text.palette();
     let longest = timeline
@@ -54,11 +56,20 @@ fn segments(text: &Text, timeline: &Timeline) -> String {
         .fold(TIME, usize::max);
     // The frame, the name, the time, and two spaces after each.
     let left = 2 + name_width + 2 + time_width + 2;
-    let bar_width = text
-        .width
-        .map_or(BAR, |width| BAR.min(width.saturating_sub(left)));
+    let note = note(timeline);
+    let room = text.width.map(|width| width.saturating_sub(left));
+    let beside = room.is_none_or(|room| SHORT_BAR + 2 + columns(&note) <= room);
+    let bar_room = match beside && !note.is_empty() {
+        true => room.map(|room| room - 2 - columns(&note)),
+        false => room,
+    };
+    let bar_width = bar_room.map_or(BAR, |room| room.min(BAR));
     let mut out = String::new();
-    for segment in &timeline.segments {
+    for (index, segment) in timeline.segments.iter().enumerate() {
+        let note = match index + 1 == timeline.segments.len() {
+            true => note.as_str(),
+            false => "",
+        };
         let name = format!("{:<name_width$}", segment.state.named(text.names));
         let first = format!(
             "│ {}  {:>time_width$}  ",
@@ -66,12 +77,15 @@ fn segments(text: &Text, timeline: &Timeline) -> String {
             lasted(segment.span)
         );
         let right = match segment.span {
-            Span::Unknown(why) => {
-                let room = text.width.map(|width| width.saturating_sub(left));
-                fold(unknown(why), room, 0)
-            }
+            Span::Unknown(why) if note.is_empty() => fold(unknown(why), room, 0),
+            Span::Unknown(why) => fold(&format!("{} · {note}", unknown(why)), room, 0),
             Span::Known(ns) | Span::Within { ns, .. } | Span::Open(ns) => {
-                vec![bar(ns, longest, bar_width)]
+                let bar = bar(ns, longest, bar_width);
+                match beside {
+                    _ if note.is_empty() => vec![bar],
+                    true => vec![format!("{bar}  {note}")],
+                    false => [vec![bar], fold(note, room, 0)].concat(),
+                }
             }
         };
         let next = format!("│{}", " ".repeat(left - 1));
@@ -85,11 +99,22 @@ fn segments(text: &Text, timeline: &Timeline) -> String {
     out
 }
 
-fn end(text: &Text, ended: Option<Ending>) -> String {
+/// How the socket ended that held the last state, where the tracepoint does not show that one.
+fn note(timeline: &Timeline) -> String {
+    let mut parts = Vec::new();
+    parts.extend(timeline.timewait_end.map(gone));
+    parts.extend(timeline.half_open_end.map(|end| end.to_string()));
+    if timeline.rearmed > 0 {
+        parts.push(format!("re-armed {}×", timeline.rearmed));
+    }
+    parts.join(" · ")
+}
+
+fn end(text: &Text, timeline: &Timeline) -> String {
     let palette = text.palette();
     let line =
         |end: &str, paint: &dyn Fn(&str) -> String| block("└ ", "  ", end, text.width, paint);
-    match ended {
+    match timeline.ended {
         None => line("still open when the trace ended", &|line| palette.dim(line)),
         // The connection may live on.
         Some(ending @ (Ending::TimeWaitOrClosed | Ending::NotSeen | Ending::NotFollowed)) => {
@@ -97,14 +122,34 @@ fn end(text: &Text, ended: Option<Ending>) -> String {
         }
         Some(ending) => {
             let close = crate::model::TcpState::Close.named(text.names);
-            line(&format!("{close} · {ending}"), &str::to_owned)
+            let end = match why(ending, timeline) {
+                Some(why) => format!("{close} · {why}"),
+                None => close.to_string(),
+            };
+            line(&end, &str::to_owned)
         }
     }
 }
 
-fn opened(opened: Opened) -> Option<&'static str> {
-    match opened {
+/// What is said of an ending; of one that is told behind the last state, only what that does not
+/// tell.
+fn why(ending: Ending, timeline: &Timeline) -> Option<String> {
+    match ending {
+        Ending::TimeWaitOver(_) if timeline.timewait_end.is_some() => None,
+        Ending::FinWait2Over(_) if timeline.timewait_end.is_some() => {
+            Some("the peer did not close".to_owned())
+        }
+        Ending::NotEstablished(_) if timeline.half_open_end.is_some() => {
+            Some("never established".to_owned())
+        }
+        ending => Some(ending.to_string()),
+    }
+}
+
+fn opened(timeline: &Timeline) -> Option<&'static str> {
+    match timeline.opened {
         Opened::Active => Some("opened by us"),
+        Opened::Passive if timeline.half_open_end.is_some() => Some("asked for by the peer"),
         Opened::Passive => Some("opened by the peer"),
         Opened::BeforeTrace => Some("older than the trace"),
         Opened::NotSeen => Some("its beginning was not seen"),
@@ -123,7 +168,7 @@ fn closed_first(closer: Closer) -> &'static str {
 fn lifetime(span: Span) -> Option<String> {
     match span {
         Span::Known(ns) => Some(duration(ns)),
-        Span::Within { ns, error_ns } => Some(format!("{} ± {}", duration(ns), duration(error_ns))),
+        Span::Within { ns, error_ns } => Some(within(ns, error_ns)),
         Span::Open(ns) => Some(format!("{} so far", duration(ns))),
         // The head says that it is older than the trace, or a segment says what is not known.
         Span::Unknown(_) => None,

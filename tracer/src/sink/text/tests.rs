@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::*;
 use crate::model::TcpState::{self, *};
 use crate::model::event::{ShownTuple, Task};
-use crate::model::{Endpoint, Family, MonoNs};
+use crate::model::{Endpoint, Family, MonoNs, RequestEnd};
 use crate::stats::{Comparison, SummaryBuilder};
 use crate::track::{
     Closer, ConnId, Ending, Opened, Origin, Output, Owner, Segment, Timeline, Unknown,
@@ -16,6 +16,11 @@ const WIDEST_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(255, 255, 255, 254));
 const WIDEST_V6: IpAddr = IpAddr::V6(Ipv6Addr::from_bits(u128::MAX - 1));
 /// `59 min 59 s`, the widest.
 const LONG_NS: u64 = 3_599 * 1_000_000_000;
+/// `119.9 s ± 100 ms`, the widest with an error.
+const WITHIN: Span = Span::Within {
+    ns: 119_900_000_000,
+    error_ns: 99_000_001,
+};
 
 fn text(width: Option<usize>, names: Naming, raw: bool) -> Text {
     Text {
@@ -26,6 +31,7 @@ fn text(width: Option<usize>, names: Naming, raw: bool) -> Text {
         color: false,
         width,
         verbose: true,
+        time_wait: false,
     }
 }
 
@@ -74,9 +80,26 @@ fn change(addr: IpAddr, from: TcpState, to: TcpState, in_from: Option<Span>) -> 
     }
 }
 
+/// A change that a small socket told as it ended, at a time known within bounds.
+fn ended(addr: IpAddr, from: TcpState, origin: Origin) -> Change {
+    Change {
+        origin,
+        error_ns: 63_900_000,
+        ..change(addr, from, Close, Some(WITHIN))
+    }
+}
+
 fn changes(addr: IpAddr) -> Vec<Change> {
     let known = |ns| Some(Span::Known(ns));
-    vec![
+    let timewait = TimewaitEnd::ALL.map(|end| {
+        let end = Some(end);
+        ended(addr, FinWait2, Origin::Timewait { end })
+    });
+    let request = RequestEnd::FAILURES.map(|end| {
+        let end = Some(end);
+        ended(addr, SynRecv, Origin::Request { end })
+    });
+    let mut all = vec![
         change(addr, Close, SynSent, None),
         change(addr, SynRecv, Established, known(40_100)),
         change(addr, Established, CloseWait, known(LONG_NS)),
@@ -88,7 +111,10 @@ fn changes(addr: IpAddr) -> Vec<Change> {
         ),
         change(addr, FinWait1, FinWait2, known(999_900_000)),
         change(addr, FinWait2, Close, known(LONG_NS)),
-    ]
+    ];
+    all.extend(timewait);
+    all.extend(request);
+    all
 }
 
 fn timelines(addr: IpAddr) -> Vec<Timeline> {
@@ -96,11 +122,13 @@ fn timelines(addr: IpAddr) -> Vec<Timeline> {
         Span::Known(40_100),
         Span::Known(LONG_NS),
         Span::Open(LONG_NS),
+        WITHIN,
         Span::Unknown(Unknown::BeforeTrace),
         Span::Unknown(Unknown::Loss),
         Span::Unknown(Unknown::Missed),
         Span::Unknown(Unknown::NotFollowed),
         Span::Unknown(Unknown::Clock),
+        Span::Unknown(Unknown::NoRequest),
     ];
     let segment = |span| Segment {
         state: Established,
@@ -130,7 +158,19 @@ fn timelines(addr: IpAddr) -> Vec<Timeline> {
         netns: None,
         cookie: None,
     };
-    endings.map(timeline).to_vec()
+    let mut all = endings.map(timeline).to_vec();
+    for end in TimewaitEnd::ALL {
+        let mut over = timeline(Some(Ending::TimeWaitOver(end)));
+        (over.timewait_end, over.rearmed) = (Some(end), 4_294_967);
+        over.segments.truncate(4);
+        all.push(over);
+    }
+    for end in RequestEnd::FAILURES {
+        let mut failed = timeline(Some(Ending::NotEstablished(end)));
+        failed.half_open_end = Some(end);
+        all.push(failed);
+    }
+    all
 }
 
 fn session() -> Session {
@@ -142,6 +182,8 @@ fn session() -> Session {
         hostname: "web1".to_owned(),
         hook: "tracepoint",
         time_wait: "off",
+        time_wait_bound: None,
+        half_open: "off",
         filters: [
             "--port 80,443,8080,8443",
             "--addr 10.0.0.0/8",
@@ -244,7 +286,7 @@ fn a_wide_ipv6_address_is_broken_between_its_ends_alone() {
 #[test]
 fn states_stand_under_one_another_where_lines_are_broken() {
     let text = text(Some(80), Naming::Netstat, false);
-    let shorter = |change: &Change| change.in_from != Some(Span::Known(LONG_NS));
+    let shorter = |change: &Change| !matches!(change.in_from, Some(Span::Known(LONG_NS) | WITHIN));
     for change in changes(WIDEST_V4)[1..].iter().filter(|one| shorter(one)) {
         let written = text.change(change);
         let (head, tail) = written.split_once('\n').expect("a line ends");
@@ -267,6 +309,90 @@ fn an_end_that_nobody_saw_is_doubted_at_any_width() {
         };
         assert!(written.contains(doubt), "{written}");
     }
+}
+
+#[test]
+fn why_a_socket_is_gone_is_told_at_any_width() {
+    let origin = Origin::Timewait {
+        end: Some(TimewaitEnd::NewSyn),
+    };
+    let gone = change(
+        WIDEST_V4,
+        TimeWait,
+        Close,
+        Some(Span::Known(60_130_000_000)),
+    );
+    let gone = Change { origin, ..gone };
+    for width in WIDTHS {
+        let written = text(Some(width), Naming::Netstat, false).change(&gone);
+        assert!(written.contains("new SYN from the peer"), "{written}");
+        assert!(written.contains("60.13 s"), "{written}");
+        assert!(!written.contains('?'), "{written}");
+    }
+    let alive = Change {
+        origin: Origin::Timewait { end: None },
+        ..change(WIDEST_V4, FinWait2, TimeWait, Some(Span::Known(1)))
+    };
+    let written = text(None, Naming::Netstat, false).change(&alive);
+    assert!(written.ends_with("1 ns\n"), "{written}");
+}
+
+#[test]
+fn where_timewait_sockets_are_followed_a_close_is_not_doubted() {
+    let mut text = text(None, Naming::Netstat, false);
+    let gone = change(WIDEST_V4, FinWait2, Close, Some(Span::Known(1)));
+    assert!(text.change(&gone).contains("or in a timewait socket"));
+    text.time_wait = true;
+    assert!(text.change(&gone).ends_with("1 ns\n"));
+}
+
+#[test]
+fn a_time_of_day_has_no_digits_that_its_error_makes_worthless() {
+    let text = text(None, Naming::Netstat, false);
+    let shown = |error_ns| {
+        let change = change(WIDEST_V4, TimeWait, Close, None);
+        text.change(&Change { error_ns, ..change })
+    };
+    assert!(shown(0).starts_with("03:04:05.000000  a-very"));
+    assert!(shown(1_000).starts_with("03:04:05.000000  a-very"));
+    assert!(shown(1_001).starts_with("03:04:05.00000   a-very"));
+    assert!(shown(64_000_000).starts_with("03:04:05.0       a-very"));
+    assert!(shown(100_000_001).starts_with("03:04:05         a-very"));
+    assert!(shown(u64::MAX).starts_with("03:04:05         a-very"));
+}
+
+#[test]
+fn an_ending_that_stands_behind_the_bar_is_not_told_twice() {
+    let text = text(Some(100), Naming::Netstat, false);
+    let over = &timelines(WIDEST_V4)[5];
+    let written = text.timeline(over);
+    assert_eq!(written.matches("expired").count(), 1, "{written}");
+    assert!(written.contains("expired · re-armed 4294967×"), "{written}");
+    assert!(written.ends_with("└ CLOSE\n"), "{written}");
+    let untold = Timeline {
+        timewait_end: None,
+        ..over.clone()
+    };
+    let written = text.timeline(&untold);
+    assert!(written.contains("TIME_WAIT expired"), "{written}");
+}
+
+#[test]
+fn a_half_open_connection_that_failed_is_no_open_one() {
+    let failed = timelines(WIDEST_V4).into_iter().find_map(|timeline| {
+        (timeline.half_open_end == Some(RequestEnd::AcceptQueueFull)).then_some(timeline)
+    });
+    let failed = Timeline {
+        opened: Opened::Passive,
+        ..failed.expect("each failure is among them")
+    };
+    let written = text(None, Naming::Netstat, false).timeline(&failed);
+    assert!(written.contains("· asked for by the peer ·"), "{written}");
+    assert!(written.contains("accept queue full\n"), "{written}");
+    assert!(
+        written.ends_with("└ CLOSE · never established\n"),
+        "{written}"
+    );
 }
 
 #[test]
