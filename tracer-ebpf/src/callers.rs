@@ -11,8 +11,8 @@ use crate::loaded::configured;
 const FRAMES: usize = 16;
 
 /// Returns the innermost function that is one of those the agent named, other than marks. Where
-/// `mark` is not [`caller::UNKNOWN`], it must be on the stack inside of that function, or else the
-/// answer is `None`.
+/// `mark` is not [`caller::UNKNOWN`], it must be on the stack inside of that function (but for one
+/// that the compiler builds it into), or else the answer is `None`.
 #[inline(always)]
 pub(crate) fn innermost<C: EbpfContext>(ctx: &C, mark: u32) -> Option<u32> {
     let frames = stack(ctx);
@@ -22,7 +22,7 @@ pub(crate) fn innermost<C: EbpfContext>(ctx: &C, mark: u32) -> Option<u32> {
         let found = function_at(frames[frame]);
         if found == mark {
             marked = true;
-        } else if marked && is_reason(found) {
+        } else if (marked && is_reason(found)) || found == caller::NETNS_EXIT {
             return Some(found);
         }
         frame += 1;

@@ -145,6 +145,10 @@ pub struct MinisockOffsets {
     pub request_acked: u32,
     /// The bit of `acked` in that byte.
     pub request_acked_mask: u32,
+    /// `struct inet_connection_sock`: `icsk_accept_queue.rskq_defer_accept`.
+    pub listener_defers: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// The code of one function of the kernel, from `/proc/kallsyms`.
@@ -172,6 +176,9 @@ pub struct MinisockConfig {
     /// Whether `inet_twsk_hashdance_schedule` is hooked: `__inet_twsk_schedule` then tells only the
     /// times that begin anew.
     pub dance_schedules: u64,
+    /// Whether `inet_twsk_kill` is hooked: it then tells every end, and `tw_timer_handler` only marks
+    /// those whose time is over.
+    pub kill_tells_ends: u64,
     /// Functions that are told apart.
     pub callers: [CallerRange; CALLER_RANGES],
     /// Where fields stand.
@@ -297,6 +304,7 @@ impl Config {
             request_handler: 0,
             tells_refusal: 0,
             dance_schedules: 0,
+            kill_tells_ends: 0,
             callers: [CallerRange {
                 start: 0,
                 end: 0,
@@ -325,6 +333,8 @@ impl Config {
                 request_listener: ABSENT,
                 request_acked: ABSENT,
                 request_acked_mask: 0,
+                listener_defers: ABSENT,
+                reserved: 0,
             },
         },
     };
@@ -345,9 +355,9 @@ const _: () = {
         size_of::<KernelFilter>()
             == 2 * 4 + FILTER_SLOTS * 4 + 2 * 4 + FILTER_SLOTS * 4 + FILTER_SLOTS * 32 + 16
     );
-    assert!(size_of::<MinisockOffsets>() == 22 * 4);
+    assert!(size_of::<MinisockOffsets>() == 24 * 4);
     assert!(size_of::<CallerRange>() == 24);
-    assert!(size_of::<MinisockConfig>() == 4 * 8 + CALLER_RANGES * 24 + 22 * 4);
+    assert!(size_of::<MinisockConfig>() == 5 * 8 + CALLER_RANGES * 24 + 24 * 4);
     assert!(
         CONFIG_SIZE
             == 21 * 4 + 12 * 4 + 4 + size_of::<KernelFilter>() + size_of::<MinisockConfig>()

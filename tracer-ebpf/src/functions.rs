@@ -3,16 +3,16 @@
 //! # Kernel
 //!
 //! * A timewait socket begins in `inet_twsk_hashdance_schedule` since Linux 6.11, and in
-//!   `__inet_twsk_schedule` before, which also sets its timer anew; it ends in `tw_timer_handler` or
-//!   in `inet_twsk_deschedule_put` (`net/ipv4/inet_timewait_sock.c`).
+//!   `__inet_twsk_schedule` before, which also sets its timer anew; it ends in `inet_twsk_kill`,
+//!   called by `tw_timer_handler` or by `inet_twsk_deschedule_put`
+//!   (`net/ipv4/inet_timewait_sock.c`). Where the compiler built `inet_twsk_kill` into its callers,
+//!   these are hooked; an end may then be told twice, and the first counts.
 //! * A request socket begins in `inet_csk_reqsk_queue_hash_add`; it becomes a connection in
-//!   `inet_csk_complete_hashdance`, and ends in `inet_csk_reqsk_queue_drop`, which the compiler may
-//!   have built into `inet_csk_reqsk_queue_drop_and_put`, or in its timer's `reqsk_timer_handler`
-//!   (`net/ipv4/inet_connection_sock.c`). One end may so be told twice; the first counts.
+//!   `inet_csk_complete_hashdance`, or dies in `__inet_csk_reqsk_queue_drop`, which has that name
+//!   since Linux 6.12 and in stable branches (`net/ipv4/inet_connection_sock.c`).
 
 use aya_ebpf::{
     EbpfContext,
-    helpers::bpf_probe_read_kernel,
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
@@ -21,7 +21,7 @@ use tracer_ebpf::{KIND_REQUEST, KIND_TIMEWAIT, caller, what};
 use crate::{
     callers,
     loaded::{configured, present},
-    minisocks::{Told, tell},
+    minisocks::{Told, set_expiring, take_expiring, tell},
 };
 
 #[inline(always)]
@@ -84,6 +84,10 @@ pub(crate) fn timewait_expires(ctx: FEntryContext) -> i32 {
         return 0;
     };
     let address = ctx.arg::<u64>(0) - offset as u64;
+    if configured!(minisock.kill_tells_ends) != 0 {
+        set_expiring(address);
+        return 0;
+    }
     told(
         &ctx,
         KIND_TIMEWAIT,
@@ -92,6 +96,24 @@ pub(crate) fn timewait_expires(ctx: FEntryContext) -> i32 {
         address,
         None,
     )
+}
+
+/// `inet_twsk_kill(tw)`
+#[fentry(function = "inet_twsk_kill")]
+pub(crate) fn timewait_killed(ctx: FEntryContext) -> i32 {
+    let address = ctx.arg::<u64>(0);
+    if take_expiring(address) {
+        return told(
+            &ctx,
+            KIND_TIMEWAIT,
+            what::EXPIRED,
+            caller::UNKNOWN,
+            address,
+            None,
+        );
+    }
+    let by = callers::innermost(&ctx, caller::UNKNOWN).unwrap_or(caller::UNKNOWN);
+    told(&ctx, KIND_TIMEWAIT, what::REMOVED, by, address, None)
 }
 
 /// `inet_twsk_deschedule_put(tw)`
@@ -128,61 +150,14 @@ pub(crate) fn request_completed(ctx: FEntryContext) -> i32 {
     told(&ctx, KIND_REQUEST, what::REMOVED, by, address, None)
 }
 
-/// `inet_csk_reqsk_queue_drop(sk, req)`
-#[fentry(function = "inet_csk_reqsk_queue_drop")]
-pub(crate) fn request_dropped(ctx: FEntryContext) -> i32 {
-    let by = callers::innermost(&ctx, caller::UNKNOWN).unwrap_or(caller::UNKNOWN);
-    let address = ctx.arg::<u64>(1);
-    told(&ctx, KIND_REQUEST, what::REMOVED, by, address, None)
-}
-
-/// `inet_csk_reqsk_queue_drop_and_put(sk, req)`
-#[fentry(function = "inet_csk_reqsk_queue_drop_and_put")]
-pub(crate) fn request_dropped_and_put(ctx: FEntryContext) -> i32 {
-    let by = callers::innermost(&ctx, caller::UNKNOWN).unwrap_or(caller::UNKNOWN);
-    let address = ctx.arg::<u64>(1);
-    told(&ctx, KIND_REQUEST, what::REMOVED, by, address, None)
-}
-
-/// `reqsk_timer_handler(timer)`, as it begins.
-#[fentry(function = "reqsk_timer_handler")]
-pub(crate) fn request_timer_begins(ctx: FEntryContext) -> i32 {
-    let Some(offset) = present(configured!(minisock.offsets.request_timer)) else {
-        return 0;
-    };
-    let address = ctx.arg::<u64>(0) - offset as u64;
-    told(
-        &ctx,
-        KIND_REQUEST,
-        what::EXPIRED,
-        caller::UNKNOWN,
-        address,
-        None,
-    )
-}
-
-/// `reqsk_timer_handler(timer)`, as it returns: it has set its timer again, or given up.
-#[fexit(function = "reqsk_timer_handler")]
-pub(crate) fn request_timer_ends(ctx: FExitContext) -> i32 {
-    let timer = ctx.arg::<u64>(0);
-    let (Some(pending), Some(offset)) = (
-        present(configured!(minisock.offsets.timer_pending)),
-        present(configured!(minisock.offsets.request_timer)),
-    ) else {
-        return 0;
-    };
-    // SAFETY: the helper reads any address and fails where nothing is mapped.
-    let place = unsafe { bpf_probe_read_kernel((timer + pending as u64) as *const u64) };
-    if place.unwrap_or(0) == 0 {
+/// `__inet_csk_reqsk_queue_drop(sk, req, from_timer)`, as it returns whether the request socket died
+/// by this call, and not by becoming a full one.
+#[fexit(function = "__inet_csk_reqsk_queue_drop")]
+pub(crate) fn request_dropped(ctx: FExitContext) -> i32 {
+    if ctx.arg::<u8>(3) == 0 {
         return 0;
     }
-    let address = timer - offset as u64;
-    told(
-        &ctx,
-        KIND_REQUEST,
-        what::ARMED,
-        caller::UNKNOWN,
-        address,
-        None,
-    )
+    let by = callers::innermost(&ctx, caller::UNKNOWN).unwrap_or(caller::UNKNOWN);
+    let address = ctx.arg::<u64>(1);
+    told(&ctx, KIND_REQUEST, what::REMOVED, by, address, None)
 }

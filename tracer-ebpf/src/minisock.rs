@@ -34,13 +34,14 @@ pub mod caller {
     /// A connect of this host takes the port over: `__inet_check_established`,
     /// `__inet6_check_established`, `__inet_hash_connect`.
     pub const CONNECT: u32 = 1;
-    /// A segment came in: `tcp_v4_rcv`, `tcp_v6_rcv`.
+    /// A segment came in: `tcp_v4_rcv`, `tcp_v6_rcv`, `nf_tproxy_handle_time_wait4` and `6`.
     pub const RECEIVE: u32 = 2;
     /// A segment was judged by a timewait socket: `tcp_timewait_state_process`.
     pub const TIMEWAIT_PROCESS: u32 = 3;
     /// Somebody kills it: `tcp_abort`.
     pub const ABORT: u32 = 4;
-    /// Its network namespace ends: `inet_twsk_purge`, `tcp_sk_exit_batch`, `cleanup_net`.
+    /// Its network namespace ends: `inet_twsk_purge`, `tcp_sk_exit_batch`, `cleanup_net`. Into the
+    /// first the compiler may have built what takes a timewait socket out, so it needs no mark.
     pub const NETNS_EXIT: u32 = 5;
     /// A segment was judged by a request socket: `tcp_check_req`.
     pub const REQUEST_CHECK: u32 = 6;
@@ -51,7 +52,7 @@ pub mod caller {
     /// A timewait socket is taken out before its time: `inet_twsk_deschedule_put`. Not a reason,
     /// but the mark by which a cancelled timer is told from one that is set anew or runs out.
     pub const TIMEWAIT_REMOVE: u32 = 9;
-    /// A request socket is taken out: `inet_csk_reqsk_queue_drop`, likewise.
+    /// A request socket is taken out: `__inet_csk_reqsk_queue_drop` and what calls it, likewise.
     pub const REQUEST_REMOVE: u32 = 10;
     /// A full socket tries to go on as a timewait socket: `tcp_time_wait`.
     pub const TIME_WAIT: u32 = 11;
@@ -66,11 +67,12 @@ pub mod minisock_known {
     pub const COOKIE: u32 = 1 << 1;
     /// [`age_ms`](super::MinisockRecord::age_ms).
     pub const ENTERED: u32 = 1 << 2;
-    /// Whether the last ACK of the handshake came; the answer is [`ACKED`].
+    /// Whether the last ACK of the handshake came and was not taken; the answer is [`ACKED`].
     pub const HANDSHAKE: u32 = 1 << 3;
 
-    /// Not a field but an answer: the ACK came, and there was no room for the connection. Means
-    /// something only beside [`HANDSHAKE`].
+    /// Not a field but an answer: the ACK came, and there was no room for the connection. (A listener
+    /// with TCP_DEFER_ACCEPT does not take a bare ACK either; that is not meant.) Means something only
+    /// beside [`HANDSHAKE`].
     pub const ACKED: u32 = 1 << 31;
 }
 

@@ -32,6 +32,33 @@ pub(crate) fn last_armed() -> u64 {
     LAST_ARMED.get(0).map_or(0, |cookie| *cookie)
 }
 
+/// Address of the timewait socket whose timer's function runs on this CPU.
+#[map]
+static EXPIRING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Marks the timewait socket whose time is over.
+#[inline(always)]
+pub(crate) fn set_expiring(address: u64) {
+    if let Some(place) = EXPIRING.get_ptr_mut(0) {
+        // SAFETY: the pointer is to this CPU's element of the map, which outlives the program.
+        unsafe { *place = address };
+    }
+}
+
+/// Returns whether a timewait socket ends because its time is over, and takes the mark away.
+#[inline(always)]
+pub(crate) fn take_expiring(address: u64) -> bool {
+    match EXPIRING.get_ptr_mut(0) {
+        // SAFETY: as above.
+        Some(place) => unsafe {
+            let expiring = *place == address;
+            *place = 0;
+            expiring
+        },
+        None => false,
+    }
+}
+
 /// What a hook tells of a minisock.
 pub(crate) struct Told {
     /// [`KIND_TIMEWAIT`] or [`KIND_REQUEST`].
@@ -48,7 +75,7 @@ pub(crate) struct Told {
 
 /// Reads a field of an object at an address that the verifier knows nothing of.
 #[inline(always)]
-unsafe fn probe<T>(object: u64, offset: u32) -> Option<T> {
+pub(crate) unsafe fn probe<T>(object: u64, offset: u32) -> Option<T> {
     let place = object + present(offset)? as u64;
     // SAFETY: the helper reads any address and fails where nothing is mapped.
     unsafe { bpf_probe_read_kernel(place as *const T).ok() }
@@ -166,9 +193,12 @@ unsafe fn request(socket: u64, record: *mut MinisockRecord, flags: &mut u32) {
             listener.and_then(|listener| probe(listener, configured!(minisock.offsets.state)));
         (*record).state = u16::from(state.unwrap_or(0));
         let acked: Option<u8> = probe(socket, configured!(minisock.offsets.request_acked));
-        if let Some(byte) = acked {
+        let defers: Option<u8> = listener
+            .and_then(|listener| probe(listener, configured!(minisock.offsets.listener_defers)));
+        if let (Some(byte), Some(defers)) = (acked, defers) {
             *flags |= known::HANDSHAKE;
-            if u32::from(byte) & configured!(minisock.offsets.request_acked_mask) != 0 {
+            let acked = u32::from(byte) & configured!(minisock.offsets.request_acked_mask) != 0;
+            if acked && defers == 0 {
                 *flags |= known::ACKED;
             }
         }

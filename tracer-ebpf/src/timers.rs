@@ -6,6 +6,10 @@
 //! * `timer_start` comes when a timer is put into the timer wheel, `timer_cancel` when it is taken
 //!   out, which happens also when it runs out and when it is set anew; `timer_expire_entry` comes
 //!   before its function is called (`kernel/time/timer.c`).
+//! * A timer that is set anew for a time in the same slot of the wheel is left where it is, and no
+//!   tracepoint comes. A FIN that turns FIN_WAIT2 into TIME_WAIT within the first seconds does
+//!   that. But a segment that a timewait socket took in is freed with that socket named, since
+//!   Linux 6.11: `kfree_skb(skb, location, reason, rx_sk)`.
 //! * They come for every timer of the machine, so what is not ours must cost next to nothing: one
 //!   load and two comparisons.
 
@@ -15,9 +19,11 @@ use tracer_ebpf::{ABSENT, KIND_REQUEST, KIND_TIMEWAIT, caller, what};
 use crate::{
     callers,
     loaded::{configured, present},
-    minisocks::{Told, tell},
+    minisocks::{Told, probe, tell},
     typed::{Typed, read},
 };
+
+const TCP_TIME_WAIT: u8 = 6;
 
 /// Returns the kind and the address of the minisock that a timer belongs to.
 #[inline(always)]
@@ -91,6 +97,44 @@ unsafe fn cancelled(ctx: &BtfTracePointContext) -> Option<()> {
             what: what::REMOVED,
             caller: callers::innermost(ctx, mark)?,
             address,
+            timeout: None,
+        };
+        tell(ctx, &told)
+    }
+}
+
+/// A packet is freed that was not delivered: perhaps one that a timewait socket took in, which set
+/// that socket's timer anew.
+#[btf_tracepoint(function = "kfree_skb")]
+pub(crate) fn packet_freed(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the verifier checks every access that follows.
+    let _ = unsafe { freed(&ctx) };
+    0
+}
+
+#[inline(always)]
+unsafe fn freed(ctx: &BtfTracePointContext) -> Option<()> {
+    let socket = ctx.arg::<Typed>(3) as u64;
+    if socket == 0 {
+        return None;
+    }
+    unsafe {
+        let state: u8 = probe(socket, configured!(minisock.offsets.state))?;
+        if state != TCP_TIME_WAIT {
+            return None;
+        }
+        let timer = socket + u64::from(configured!(minisock.offsets.timewait_timer));
+        let function: u64 = probe(timer, configured!(minisock.offsets.timer_function))?;
+        let pending: u64 = probe(timer, configured!(minisock.offsets.timer_pending))?;
+        // One that has ended is no more: its memory may be another's at any moment.
+        if function != configured!(minisock.timewait_handler) || function == 0 || pending == 0 {
+            return None;
+        }
+        let told = Told {
+            kind: KIND_TIMEWAIT,
+            what: what::ARMED,
+            caller: caller::UNKNOWN,
+            address: socket,
             timeout: None,
         };
         tell(ctx, &told)

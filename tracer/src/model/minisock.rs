@@ -159,18 +159,21 @@ pub enum RequestEnd {
     ListenerClosed,
     /// It was killed: `ss -K`.
     Killed,
+    /// Its network namespace ended.
+    NetnsGone,
     /// Not known.
     Unknown,
 }
 
 impl RequestEnd {
     /// Every way to fail, the usual one first.
-    pub const FAILURES: [Self; 6] = [
+    pub const FAILURES: [Self; 7] = [
         Self::TimedOut,
         Self::AcceptQueueFull,
         Self::Reset,
         Self::ListenerClosed,
         Self::Killed,
+        Self::NetnsGone,
         Self::Unknown,
     ];
 }
@@ -184,6 +187,7 @@ impl fmt::Display for RequestEnd {
             Self::Reset => "reset",
             Self::ListenerClosed => "listener closed",
             Self::Killed => "killed",
+            Self::NetnsGone => "network namespace gone",
             Self::Unknown => "not known why",
         })
     }

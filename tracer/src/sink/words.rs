@@ -101,6 +101,7 @@ pub(super) fn half_open_end(end: RequestEnd) -> Option<&'static str> {
         RequestEnd::Reset => Some("reset"),
         RequestEnd::ListenerClosed => Some("listener_closed"),
         RequestEnd::Killed => Some("killed"),
+        RequestEnd::NetnsGone => Some("netns_gone"),
         RequestEnd::Unknown => Some("unknown"),
     }
 }

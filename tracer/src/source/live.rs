@@ -73,6 +73,8 @@ pub struct Live {
     pub hook: Hook,
     /// How timewait sockets are followed, if they are.
     pub timewait: Option<Method>,
+    /// Whether the timers' method sees that a timer is set anew within its slot of the timer wheel.
+    pub sees_silent_rearms: bool,
     /// How request sockets are followed, if they are.
     pub requests: Option<Method>,
     /// What the records will not tell on this host.

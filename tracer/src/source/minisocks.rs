@@ -17,6 +17,8 @@ const TIMEWAIT_HANDLER: &str = "tw_timer_handler";
 const REQUEST_HANDLER: &str = "reqsk_timer_handler";
 /// Since Linux 6.11 it sets the timer of a timewait socket that begins.
 pub(super) const DANCE: &str = "inet_twsk_hashdance_schedule";
+/// Where every timewait socket ends, unless the compiler built it into its callers.
+pub(super) const KILL: &str = "inet_twsk_kill";
 
 /// Functions that tell why a minisock is gone.
 const CALLERS: &[(&str, u32)] = &[
@@ -38,6 +40,8 @@ const CALLERS: &[(&str, u32)] = &[
     ("__inet_hash_connect", caller::CONNECT),
     ("tcp_v4_rcv", caller::RECEIVE),
     ("tcp_v6_rcv", caller::RECEIVE),
+    ("nf_tproxy_handle_time_wait4", caller::RECEIVE),
+    ("nf_tproxy_handle_time_wait6", caller::RECEIVE),
     ("tcp_time_wait", caller::TIME_WAIT),
 ];
 
@@ -58,6 +62,7 @@ pub(super) fn find(btf: &Btf<'_>) -> Result<Found, &'static str> {
     let mut config = Config::EMPTY.minisock;
     config.offsets = offsets(btf)?;
     config.dance_schedules = u64::from(btf.has_function(DANCE));
+    config.kill_tells_ends = u64::from(btf.has_function(KILL));
     let names: Vec<&'static str> = CALLERS
         .iter()
         .map(|(name, _)| *name)
@@ -130,5 +135,10 @@ fn offsets(btf: &Btf<'_>) -> Result<MinisockOffsets, &'static str> {
         request_listener: or_absent(field("request_sock", &["__req_common", "skc_listener"])),
         request_acked: acked.map_or(ABSENT, |(byte, _)| byte),
         request_acked_mask: acked.map_or(0, |(_, mask)| u32::from(mask)),
+        listener_defers: or_absent(field(
+            "inet_connection_sock",
+            &["icsk_accept_queue", "rskq_defer_accept"],
+        )),
+        reserved: 0,
     })
 }

@@ -75,6 +75,7 @@ pub(super) fn request(bytes: &Bytes) -> Result<Request, DecodeError> {
             caller::REQUEST_CHECK => RequestEnd::Reset,
             caller::RECEIVE => RequestEnd::ListenerClosed,
             caller::ABORT => RequestEnd::Killed,
+            caller::NETNS_EXIT => RequestEnd::NetnsGone,
             _ => RequestEnd::Unknown,
         }),
         other => refuse!(what, other),

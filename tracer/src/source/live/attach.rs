@@ -221,6 +221,7 @@ fn finish(
     Ok(Live {
         hook,
         timewait: hidden.timewait,
+        sees_silent_rearms: hidden.sees_silent_rearms,
         requests: hidden.requests,
         missing,
         ring: wait_for(ring).map_err(LiveError::Wait)?,

@@ -6,7 +6,7 @@ use aya::programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError};
 use aya::{Btf as KernelBtf, Ebpf};
 
 use super::error::{LiveError, MethodError};
-use crate::source::minisocks::{DANCE, Found};
+use crate::source::minisocks::{DANCE, Found, KILL};
 
 /// How timewait and request sockets are followed by hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,34 +44,34 @@ pub enum MethodChoice {
 pub(super) struct Hidden {
     pub(super) timewait: Option<Method>,
     pub(super) requests: Option<Method>,
+    /// Whether the timers' method sees that a timer is set anew within its slot of the timer wheel.
+    pub(super) sees_silent_rearms: bool,
     pub(super) missing: Vec<String>,
 }
 
 /// A program of the object and the function or tracepoint that it is for.
 type Hooked = (&'static str, &'static str);
 
-const TIMEWAIT: [Hooked; 3] = [
+const TIMEWAIT: [Hooked; 2] = [
     ("timewait_scheduled", "__inet_twsk_schedule"),
     ("timewait_expires", "tw_timer_handler"),
-    ("timewait_removed", "inet_twsk_deschedule_put"),
 ];
 const TIMEWAIT_BEGINS: Hooked = ("timewait_begins", DANCE);
-const REQUESTS: [Hooked; 5] = [
+const TIMEWAIT_KILLED: Hooked = ("timewait_killed", KILL);
+const TIMEWAIT_REMOVED: Hooked = ("timewait_removed", "inet_twsk_deschedule_put");
+const REQUESTS: [Hooked; 2] = [
     ("request_begins", "inet_csk_reqsk_queue_hash_add"),
     ("request_completed", "inet_csk_complete_hashdance"),
-    ("request_dropped", "inet_csk_reqsk_queue_drop"),
-    (
-        "request_dropped_and_put",
-        "inet_csk_reqsk_queue_drop_and_put",
-    ),
-    ("request_timer_begins", "reqsk_timer_handler"),
 ];
-const REQUEST_TIMER_ENDS: Hooked = ("request_timer_ends", "reqsk_timer_handler");
+const REQUEST_DROPPED: Hooked = ("request_dropped", "__inet_csk_reqsk_queue_drop");
 const TIMERS: [Hooked; 3] = [
     ("timer_started", "timer_start"),
     ("timer_expired", "timer_expire_entry"),
     ("timer_cancelled", "timer_cancel"),
 ];
+
+/// Which tracepoint names the timewait socket that took a segment in.
+const PACKETS: Hooked = ("packet_freed", "kfree_skb");
 
 /// Attaches what is wanted. To be called before the tracepoint's own hook is attached: a change to
 /// CLOSE is then never seen without the timewait socket that came before it.
@@ -133,8 +133,12 @@ fn fentry(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden,
     };
     let mut hooks = TIMEWAIT.to_vec();
     if found.config.dance_schedules != 0 {
-        hooks.insert(0, TIMEWAIT_BEGINS);
+        hooks.push(TIMEWAIT_BEGINS);
     }
+    hooks.push(match found.config.kill_tells_ends {
+        0 => TIMEWAIT_REMOVED,
+        _ => TIMEWAIT_KILLED,
+    });
     let attached = hooks
         .iter()
         .try_for_each(|&hook| enter(object, types, hook));
@@ -145,11 +149,11 @@ fn fentry(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden,
     let requests = REQUESTS
         .iter()
         .try_for_each(|&hook| enter(object, types, hook))
-        .and_then(|()| leave(object, types, REQUEST_TIMER_ENDS));
+        .and_then(|()| leave(object, types, REQUEST_DROPPED));
     match requests {
         Ok(()) => hidden.requests = Some(Method::Fentry),
         Err(error) => {
-            let names = REQUESTS.iter().chain([&REQUEST_TIMER_ENDS]);
+            let names = REQUESTS.iter().chain([&REQUEST_DROPPED]);
             names.for_each(|&(name, _)| unload(object, name));
             hidden
                 .missing
@@ -174,18 +178,13 @@ fn timer(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden, 
         ..Hidden::default()
     };
     let attached = TIMERS.iter().try_for_each(|&hook| {
-        let (name, tracepoint) = hook;
-        let program: &mut BtfTracePoint = program(object, Method::Timer, name)?;
-        program
-            .load(tracepoint, types)
-            .and_then(|()| program.attach())
-            .map(drop)
-            .map_err(|error| MethodError::of(Method::Timer, tracepoint, &error))
+        track(object, types, hook).map_err(|error| MethodError::of(Method::Timer, hook.1, &error))
     });
     if let Err(error) = attached {
         TIMERS.iter().for_each(|&(name, _)| unload(object, name));
         return Err(error);
     }
+    hidden.sees_silent_rearms = packets(object, types).is_ok();
     if hidden.requests.is_none() {
         let what =
             "half-open connections (the kernel does not tell where reqsk_timer_handler lies)";
@@ -193,6 +192,16 @@ fn timer(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden, 
     }
     note_addresses(found, &mut hidden);
     Ok(hidden)
+}
+
+/// Attaches to the freeing of packets. Kernels before Linux 6.11 do not name the socket there and
+/// refuse the program.
+fn packets(object: &mut Ebpf, types: &KernelBtf) -> Result<(), ProgramError> {
+    let attached = track(object, types, PACKETS);
+    if attached.is_err() {
+        unload(object, PACKETS.0);
+    }
+    attached
 }
 
 fn note_addresses(found: &Found, hidden: &mut Hidden) {
@@ -227,6 +236,17 @@ fn leave(
         .and_then(|()| program.attach())
         .map(drop)
         .map_err(|error| MethodError::of(Method::Fentry, function, &error))
+}
+
+fn track(
+    object: &mut Ebpf,
+    types: &KernelBtf,
+    (name, tracepoint): Hooked,
+) -> Result<(), ProgramError> {
+    let program = object.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+    let program: &mut BtfTracePoint = program.try_into()?;
+    program.load(tracepoint, types)?;
+    program.attach().map(drop)
 }
 
 fn program<'a, P>(
