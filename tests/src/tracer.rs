@@ -127,16 +127,19 @@ impl Tracer {
     }
 
     /// Starts `tracer live --json` with more arguments, and waits for its session line: from then
-    /// on it sees everything.
+    /// on it sees everything. TIME_WAIT is not measured unless they ask for it: a connection would
+    /// be followed for a minute after it closed.
     ///
     /// # Panics
     ///
     /// Panics with what the agent said when it does not come to that.
     pub fn start(hook: Hook, args: &[&str]) -> Self {
         let mut command = command();
-        command
-            .args(["live", "--json", "--hook", hook.name()])
-            .args(args);
+        command.args(["live", "--json", "--hook", hook.name()]);
+        if !args.contains(&"--time-wait") {
+            command.args(["--time-wait", "off"]);
+        }
+        command.args(args);
         let mut tracer = match hook {
             Hook::Btf => Self::spawn(command),
             Hook::Classic => with_tracefs(|| Self::spawn(command)),
