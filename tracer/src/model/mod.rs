@@ -3,6 +3,7 @@
 //! **Owns:** what every other room speaks of.
 //! **Never:** a clock, I/O, or a schema of an output.
 
+pub mod asking;
 pub mod counters;
 pub mod decode;
 pub mod early;
@@ -15,7 +16,9 @@ pub mod printable;
 pub mod state;
 pub mod tcp_settings;
 pub mod time;
+pub mod timer_wheel;
 
+pub use asking::{Answer, Found, Look, Question};
 pub use counters::KernelCounters;
 pub use decode::{DecodeError, decode};
 pub use early::{Cgroup, EarlyFilter};
@@ -27,3 +30,4 @@ pub use printable::printable;
 pub use state::{Naming, TcpState};
 pub use tcp_settings::{TcpSettings, TwReuse};
 pub use time::{MonoNs, WallClock};
+pub use timer_wheel::Wheel;

@@ -22,4 +22,4 @@ mod offsets;
 pub mod port_settings;
 pub mod preflight;
 pub mod snapshot;
-mod sock_diag;
+pub mod sock_diag;

@@ -1,22 +1,22 @@
-//! One dump of TCP sockets by `sock_diag`, of one family, in the namespace of the calling thread.
+//! TCP sockets by `sock_diag`, in the namespace of the calling thread: all of a family, or those asked
+//! after.
 //!
 //! **Owns:** the netlink messages, and what their fields are worth.
-//! **Never:** a panic, whatever the bytes; a socket that the kernel did not send whole.
+//! **Never:** a panic, whatever the bytes; a socket that the kernel did not send whole; a netlink
+//! socket that stays open between two calls: it would keep its network namespace, and every
+//! timewait socket in it, alive.
+
+mod exact;
+mod message;
 
 use std::io;
+use std::num::NonZeroI32;
 
 use netlink_packet_core::{
-    DecodeError, DoneBuffer, Emitable, ErrorBuffer, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
-    NLMSG_ALIGNTO, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NetlinkBuffer, NetlinkMessage,
-    NlasIterator, Parseable,
+    DecodeError, DoneBuffer, ErrorBuffer, NLM_F_DUMP_INTR, NLMSG_ALIGNTO, NLMSG_DONE, NLMSG_ERROR,
+    NLMSG_NOOP, NetlinkBuffer,
 };
-use netlink_packet_sock_diag::SockDiagMessage;
-use netlink_packet_sock_diag::constants::{
-    AF_INET, AF_INET6, INET_DIAG_SHUTDOWN, IPPROTO_TCP, SOCK_DIAG_BY_FAMILY,
-};
-use netlink_packet_sock_diag::inet::{
-    ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags,
-};
+use netlink_packet_sock_diag::constants::SOCK_DIAG_BY_FAMILY;
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
 use rustix::io::Errno;
@@ -24,12 +24,15 @@ use rustix::net::RecvFlags;
 use thiserror::Error;
 
 use super::clock::boot_time;
-use crate::model::{Endpoint, Existing, Family, MonoNs, TcpState, Tuple};
+use crate::model::{Existing, Family};
+use message::{Sock, Wanted, request_many};
+
+pub use exact::ask;
 
 /// The kernel fills at most 32 KiB at a time.
 const BUFFER_SIZE: usize = 64 << 10;
 
-/// Any number will do: a socket asks only once.
+/// Any number will do: a netlink socket asks for one dump only.
 const SEQUENCE: u32 = 1;
 
 /// Why there is no dump.
@@ -52,12 +55,21 @@ pub(super) enum DumpError {
     Malformed { what: String },
 }
 
-/// Every socket of one family.
+/// The sockets of one family that were wanted.
 #[derive(Debug, Default)]
-pub(super) struct Dump {
+struct Listed {
     /// In the kernel's order; one that moved meanwhile may be there twice.
-    pub(super) existing: Vec<Existing>,
+    sockets: Vec<Sock>,
     /// Whether the kernel says that sockets changed so much meanwhile that some may be missing.
+    interrupted: bool,
+}
+
+/// Every socket of one family.
+#[derive(Debug)]
+pub(super) struct Dump {
+    /// As the kernel lists them; one that moved meanwhile may be there twice.
+    pub(super) existing: Vec<Existing>,
+    /// Whether some may be missing.
     pub(super) interrupted: bool,
 }
 
@@ -68,6 +80,11 @@ impl DumpError {
 
     fn malformed(error: &DecodeError) -> Self {
         let what = error.to_string();
+        Self::Malformed { what }
+    }
+
+    fn unexpected(kind: u16) -> Self {
+        let what = format!("a message of type {kind}");
         Self::Malformed { what }
     }
 
@@ -89,6 +106,34 @@ impl DumpError {
 /// An AF_INET6 dump holds AF_INET6 sockets alone, with IPv4 through them as IPv4-mapped addresses;
 /// the same connection is never in both dumps. No privilege is needed.
 pub(super) fn dump(family: Family, netns: u32) -> Result<Dump, DumpError> {
+    let at = boot_time();
+    let listed = list(family, Wanted::All)?;
+    let sockets = listed.sockets.into_iter();
+    Ok(Dump {
+        existing: sockets.map(|sock| sock.existing(at, netns)).collect(),
+        interrupted: listed.interrupted,
+    })
+}
+
+/// Lists the sockets of a family that are wanted.
+fn list(family: Family, wanted: Wanted) -> Result<Listed, DumpError> {
+    let socket = open()?;
+    socket
+        .send(&request_many(family, wanted, SEQUENCE), 0)
+        .map_err(DumpError::failed("ask for TCP sockets"))?;
+
+    let mut listed = Listed::default();
+    let mut buffer = Vec::with_capacity(BUFFER_SIZE);
+    loop {
+        receive(&socket, &mut buffer, RecvFlags::empty())?;
+        if read_datagram(&buffer, &mut listed)? {
+            return Ok(listed);
+        }
+    }
+}
+
+/// Opens a socket to the kernel's `sock_diag`.
+fn open() -> Result<Socket, DumpError> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG).map_err(|cause| {
         match cause.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::PROTONOSUPPORT) => DumpError::Lacking { cause },
@@ -102,47 +147,13 @@ pub(super) fn dump(family: Family, netns: u32) -> Result<Dump, DumpError> {
     socket
         .connect(&SocketAddr::new(0, 0))
         .map_err(DumpError::failed("connect a sock_diag socket"))?;
-
-    let at = boot_time();
-    socket
-        .send(&request(family), 0)
-        .map_err(DumpError::failed("ask for TCP sockets"))?;
-
-    let mut dump = Dump::default();
-    let mut buffer = Vec::with_capacity(BUFFER_SIZE);
-    loop {
-        receive(&socket, &mut buffer)?;
-        if read_datagram(&buffer, at, netns, &mut dump)? {
-            return Ok(dump);
-        }
-    }
-}
-
-/// Returns the bytes of the request.
-fn request(family: Family) -> Vec<u8> {
-    let (family, socket_id) = match family {
-        Family::Ipv4 => (AF_INET, SocketId::new_v4()),
-        Family::Ipv6 => (AF_INET6, SocketId::new_v6()),
-    };
-    let mut message = NetlinkMessage::from(SockDiagMessage::InetRequest(InetRequest {
-        family,
-        protocol: IPPROTO_TCP,
-        extensions: ExtensionFlags::empty(),
-        states: StateFlags::all(),
-        socket_id,
-    }));
-    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    message.header.sequence_number = SEQUENCE;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-    bytes
+    Ok(socket)
 }
 
 /// Receives one datagram, whole.
-fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> Result<(), DumpError> {
+fn receive(socket: &Socket, buffer: &mut Vec<u8>, flags: RecvFlags) -> Result<(), DumpError> {
     // With TRUNC the kernel tells how long the datagram was, not how much of it was copied.
-    let flags = RecvFlags::TRUNC.bits().cast_signed();
+    let flags = (flags | RecvFlags::TRUNC).bits().cast_signed();
     let length = loop {
         buffer.clear();
         match socket.recv(buffer, flags) {
@@ -154,50 +165,47 @@ fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> Result<(), DumpError> {
         let what = format!("a datagram of {length} bytes, expected at most {BUFFER_SIZE}");
         return Err(DumpError::Malformed { what });
     }
-    Ok(())
-}
-
-/// Reads the messages of one datagram; returns whether the dump ended with them.
-fn read_datagram(
-    mut bytes: &[u8],
-    at: MonoNs,
-    netns: u32,
-    dump: &mut Dump,
-) -> Result<bool, DumpError> {
-    if bytes.is_empty() {
+    if length == 0 {
         let what = "a datagram of no bytes".to_owned();
         return Err(DumpError::Malformed { what });
     }
-    while !bytes.is_empty() {
-        let message =
-            NetlinkBuffer::new_checked(bytes).map_err(|error| DumpError::malformed(&error))?;
-        let length = usize::try_from(message.length()).unwrap_or(usize::MAX);
-        let next = length.next_multiple_of(usize::from(NLMSG_ALIGNTO));
-        bytes = bytes.get(next..).unwrap_or_default();
+    Ok(())
+}
+
+/// Takes the first message off a datagram; `None` if nothing is left of it.
+fn next_message<'a>(bytes: &mut &'a [u8]) -> Result<Option<NetlinkBuffer<&'a [u8]>>, DumpError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let message =
+        NetlinkBuffer::new_checked(*bytes).map_err(|error| DumpError::malformed(&error))?;
+    let length = usize::try_from(message.length()).unwrap_or(usize::MAX);
+    let next = length.next_multiple_of(usize::from(NLMSG_ALIGNTO));
+    *bytes = bytes.get(next..).unwrap_or_default();
+    Ok(Some(message))
+}
+
+/// Reads the messages of one datagram of a dump; returns whether it ended with them.
+fn read_datagram(mut bytes: &[u8], listed: &mut Listed) -> Result<bool, DumpError> {
+    while let Some(message) = next_message(&mut bytes)? {
         if message.sequence_number() != SEQUENCE {
             continue;
         }
-        dump.interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
-        if read_message(&message, at, netns, dump)? {
+        listed.interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
+        if read_message(&message, listed)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Reads one message; returns whether the dump ended with it.
-fn read_message(
-    message: &NetlinkBuffer<&[u8]>,
-    at: MonoNs,
-    netns: u32,
-    dump: &mut Dump,
-) -> Result<bool, DumpError> {
+/// Reads one message of a dump; returns whether it ended with it.
+fn read_message(message: &NetlinkBuffer<&[u8]>, listed: &mut Listed) -> Result<bool, DumpError> {
     let payload = message.payload();
     match message.message_type() {
         SOCK_DIAG_BY_FAMILY => {
-            let existing =
-                read_socket(payload, at, netns).map_err(|error| DumpError::malformed(&error))?;
-            dump.existing.push(existing);
+            let sock = Sock::read(payload).map_err(|error| DumpError::malformed(&error))?;
+            listed.sockets.push(sock);
             Ok(false)
         }
         NLMSG_NOOP => Ok(false),
@@ -207,64 +215,19 @@ fn read_message(
             Ok(code) => Err(DumpError::answered(code)),
             Err(error) => Err(DumpError::malformed(&error)),
         },
-        NLMSG_ERROR => match ErrorBuffer::new_checked(payload).map(|error| error.code()) {
-            Ok(Some(code)) => Err(DumpError::answered(code.get())),
-            Ok(None) => Ok(false),
-            Err(error) => Err(DumpError::malformed(&error)),
+        NLMSG_ERROR => match error_code(payload)? {
+            0 => Ok(false),
+            code => Err(DumpError::answered(code)),
         },
-        other => {
-            let what = format!("a message of type {other}");
-            Err(DumpError::Malformed { what })
-        }
+        other => Err(DumpError::unexpected(other)),
     }
 }
 
-/// Reads one socket.
-///
-/// # Kernel
-///
-/// `inet_diag_msg_attrs_fill` attaches INET_DIAG_SHUTDOWN to every full socket, asked for or not
-/// (since Linux 3.8); a timewait and a request socket never have it. State, timer and inode number do not
-/// tell these apart: a request socket looks like a full SYN_RECV one that retransmits and was not
-/// accepted, and FIN_WAIT2 may be held by either kind.
-///
-/// The owner is asked of the file behind the socket. Where there is none (inode number 0: closed,
-/// or not accepted yet), kernels before 6.16 answer root.
-fn read_socket(payload: &[u8], at: MonoNs, netns: u32) -> Result<Existing, DecodeError> {
-    let header = InetResponseHeader::parse(payload)?;
-    let mut full_socket = false;
-    for attribute in NlasIterator::new(payload.get(header.buffer_len()..).unwrap_or_default()) {
-        full_socket |= attribute?.kind() == INET_DIAG_SHUTDOWN;
-    }
-
-    let id = &header.socket_id;
-    let state = TcpState::from_kernel(u16::from(header.state));
-    let nonzero = |port: u16| (port != 0).then_some(port);
-    let remote = match state {
-        TcpState::Listen => Endpoint::default(),
-        _ => Endpoint::new(Some(id.destination_address), nonzero(id.destination_port)),
-    };
-    Ok(Existing {
-        at,
-        cookie: cookie(id.cookie),
-        state,
-        full_socket,
-        tuple: Tuple {
-            local: Endpoint::new(Some(id.source_address), nonzero(id.source_port)),
-            remote,
-        },
-        netns,
-        uid: (full_socket && header.inode != 0).then_some(header.uid),
-        left_ns: None,
-        age_ns: None,
-    })
-}
-
-/// Puts a cookie together: two words, the lower one first, each in this machine's byte order.
-fn cookie([a, b, c, d, e, f, g, h]: [u8; 8]) -> u64 {
-    let low = u32::from_ne_bytes([a, b, c, d]);
-    let high = u32::from_ne_bytes([e, f, g, h]);
-    u64::from(high) << 32 | u64::from(low)
+/// Reads the negative errno of an error message; zero is an acknowledgement.
+fn error_code(payload: &[u8]) -> Result<i32, DumpError> {
+    ErrorBuffer::new_checked(payload)
+        .map(|error| error.code().map_or(0, NonZeroI32::get))
+        .map_err(|error| DumpError::malformed(&error))
 }
 
 #[cfg(test)]

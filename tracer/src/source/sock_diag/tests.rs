@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use netlink_packet_sock_diag::inet::Timer;
+use netlink_packet_core::Emitable;
+use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, INET_DIAG_SHUTDOWN};
+use netlink_packet_sock_diag::inet::{InetResponseHeader, SocketId, Timer};
 
 use super::*;
-
-const AT: MonoNs = MonoNs(77);
-const NETNS: u32 = 4_026_532_281;
+use crate::model::{Endpoint, TcpState};
 
 /// A socket as the kernel would send it.
 struct Sent {
@@ -18,6 +18,8 @@ struct Sent {
     local: (&'static str, u16),
     remote: (&'static str, u16),
     attributes: &'static [u16],
+    /// Milliseconds, of a timewait socket.
+    expires: u32,
 }
 
 impl Default for Sent {
@@ -30,6 +32,7 @@ impl Default for Sent {
             local: ("10.0.0.5", 40_112),
             remote: ("10.0.0.9", 443),
             attributes: &[INET_DIAG_SHUTDOWN],
+            expires: 0,
         }
     }
 }
@@ -56,6 +59,10 @@ impl Sent {
         };
         let mut payload = vec![0; header.buffer_len()];
         header.emit(&mut payload);
+        if self.timer == Some(Timer::TimeWait) {
+            // The last of the header but for four more words; the crate writes zero.
+            payload[52..56].copy_from_slice(&self.expires.to_ne_bytes());
+        }
         for kind in self.attributes {
             // Five bytes of attribute, and three to the next.
             payload.extend(5_u16.to_ne_bytes());
@@ -65,12 +72,12 @@ impl Sent {
         message(SOCK_DIAG_BY_FAMILY, 0, &payload)
     }
 
-    fn read(&self) -> Existing {
-        let mut dump = Dump::default();
-        let done = read_datagram(&self.bytes(), AT, NETNS, &mut dump).expect("a socket");
+    fn read(&self) -> Sock {
+        let mut listed = Listed::default();
+        let done = read_datagram(&self.bytes(), &mut listed).expect("a socket");
         assert!(!done);
-        assert_eq!(dump.existing.len(), 1);
-        dump.existing.remove(0)
+        assert_eq!(listed.sockets.len(), 1);
+        listed.sockets.remove(0)
     }
 }
 
@@ -125,6 +132,29 @@ fn a_full_socket_is_told_from_its_lighter_kin() {
 }
 
 #[test]
+fn only_a_timewait_socket_tells_how_long_it_has_left() {
+    let timewait = Sent {
+        state: 6,
+        timer: Some(Timer::TimeWait),
+        attributes: &[],
+        expires: 59_980,
+        ..Sent::default()
+    };
+    assert_eq!(timewait.read().left_ns, Some(59_980_000_000));
+    let overdue = Sent {
+        expires: 0,
+        ..timewait
+    };
+    assert_eq!(overdue.read().left_ns, Some(0));
+    let keepalive = Timer::KeepAlive(std::time::Duration::from_secs(7));
+    let full = Sent {
+        timer: Some(keepalive),
+        ..Sent::default()
+    };
+    assert_eq!(full.read().left_ns, None);
+}
+
+#[test]
 fn an_owner_is_only_told_where_there_is_one() {
     assert_eq!(Sent::default().read().uid, Some(1000));
     let closed = Sent {
@@ -162,14 +192,6 @@ fn ipv4_through_an_ipv6_socket_is_ipv4() {
 }
 
 #[test]
-fn a_cookie_is_its_two_words() {
-    let mut bytes = [0; 8];
-    bytes[..4].copy_from_slice(&0x89ab_cdef_u32.to_ne_bytes());
-    bytes[4..].copy_from_slice(&0x0123_4567_u32.to_ne_bytes());
-    assert_eq!(cookie(bytes), 0x0123_4567_89ab_cdef);
-}
-
-#[test]
 fn a_missing_module_is_told_from_a_refusal() {
     let no_entry = -Errno::NOENT.raw_os_error();
     let refused = -Errno::PERM.raw_os_error();
@@ -180,7 +202,7 @@ fn a_missing_module_is_told_from_a_refusal() {
         (message(NLMSG_ERROR, 0, &refused.to_ne_bytes()), false),
         (done(i32::MIN), false),
     ] {
-        let error = read_datagram(&bytes, AT, NETNS, &mut Dump::default()).expect_err("an error");
+        let error = read_datagram(&bytes, &mut Listed::default()).expect_err("an error");
         assert_eq!(
             matches!(error, DumpError::Lacking { .. }),
             lacking,
@@ -191,19 +213,19 @@ fn a_missing_module_is_told_from_a_refusal() {
 
 #[test]
 fn an_interrupted_dump_says_so() {
-    let mut dump = Dump::default();
+    let mut listed = Listed::default();
     let bytes = message(NLMSG_DONE, NLM_F_DUMP_INTR, &0_i32.to_ne_bytes());
-    assert!(read_datagram(&bytes, AT, NETNS, &mut dump).expect("an end"));
-    assert!(dump.interrupted);
+    assert!(read_datagram(&bytes, &mut listed).expect("an end"));
+    assert!(listed.interrupted);
 }
 
 #[test]
 fn an_answer_to_somebody_else_is_not_ours() {
     let mut bytes = Sent::default().bytes();
     bytes[8..12].copy_from_slice(&(SEQUENCE + 1).to_ne_bytes());
-    let mut dump = Dump::default();
-    assert!(!read_datagram(&bytes, AT, NETNS, &mut dump).expect("nothing"));
-    assert_eq!(dump.existing, []);
+    let mut listed = Listed::default();
+    assert!(!read_datagram(&bytes, &mut listed).expect("nothing"));
+    assert_eq!(listed.sockets, []);
 }
 
 #[test]
@@ -211,9 +233,9 @@ fn a_cut_datagram_is_never_taken_for_a_whole_one() {
     let mut whole = Sent::default().bytes();
     let first = whole.len();
     whole.extend(done(0));
-    for length in 0..whole.len() {
-        let mut dump = Dump::default();
-        let result = read_datagram(&whole[..length], AT, NETNS, &mut dump);
+    for length in 1..whole.len() {
+        let mut listed = Listed::default();
+        let result = read_datagram(&whole[..length], &mut listed);
         if length == first {
             assert!(matches!(result, Ok(false)), "{length}: {result:?}");
         } else {
@@ -223,7 +245,7 @@ fn a_cut_datagram_is_never_taken_for_a_whole_one() {
             );
         }
         assert_eq!(
-            dump.existing.len(),
+            listed.sockets.len(),
             usize::from(length >= first),
             "{length}"
         );
@@ -238,10 +260,10 @@ fn no_byte_makes_the_reading_panic() {
         for value in [0x00, 0x01, 0x03, 0x7f, 0x80, 0xff] {
             let mut bytes = whole.clone();
             bytes[position] = value;
-            let mut dump = Dump::default();
+            let mut listed = Listed::default();
             // An error or not: what counts is that it returns.
-            drop(read_datagram(&bytes, AT, NETNS, &mut dump));
-            assert!(dump.existing.len() <= 1);
+            drop(read_datagram(&bytes, &mut listed));
+            assert!(listed.sockets.len() <= 1);
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Snapshots, counters and namespaces, held against sockets that each test makes itself in network
 //! namespaces of its own. Needs root and `ip` (iproute2).
 
+mod asking;
+mod place;
+
 use std::io::Read;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -19,88 +21,19 @@ use tracer::source::netns::{self, NetNs, NetNsError, Resolved, within};
 use tracer::source::port_settings;
 use tracer::source::snapshot::{Snapshot, take};
 
-/// Returns whether a live test can run; says why where it cannot.
-fn can_run() -> bool {
-    let reason = if !rustix::process::geteuid().is_root() {
-        "it needs root, to make network namespaces"
-    } else if Command::new("ip").arg("-V").output().is_err() {
-        "it needs `ip` (Debian: apt-get install iproute2)"
-    } else {
-        return true;
-    };
-    let required = std::env::var_os("TRACER_REQUIRE_LIVE").is_some_and(|value| value == "1");
-    assert!(!required, "not run: {reason}");
-    eprintln!("not run: {reason}");
-    false
-}
+use place::{Place, can_run, ip};
 
-fn ip(arguments: &str) {
-    let output = Command::new("ip")
-        .args(arguments.split(' '))
-        .output()
-        .expect("run ip");
-    assert!(output.status.success(), "ip {arguments}: {output:?}");
-}
-
-/// A network namespace with `lo` up, removed when it is dropped.
-struct Place {
-    name: String,
-    netns: NetNs,
-}
-
-impl Place {
-    fn new() -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("snap-{}-{number}", std::process::id());
-        ip(&format!("netns add {name}"));
-        ip(&format!("-n {name} link set lo up"));
-        let Ok(Resolved::NetNs(netns)) = netns::resolve(&name) else {
-            panic!("{name} is not found");
-        };
-        Self { name, netns }
-    }
-
-    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        within(&self.netns, work).expect("to enter the namespace")
-    }
-
-    fn listen(&self, addr: &str) -> (TcpListener, SocketAddr) {
-        let listener = self.run(|| TcpListener::bind(addr)).expect("to listen");
-        let addr = listener.local_addr().expect("an address");
-        (listener, addr)
-    }
-
-    /// Connects; returns the end that connected and the one that was accepted.
-    fn connect(&self, listener: &TcpListener, to: SocketAddr) -> (TcpStream, TcpStream) {
-        let client = self.run(|| TcpStream::connect(to)).expect("to connect");
-        let (server, _) = listener.accept().expect("to accept");
-        (client, server)
-    }
-
-    /// Takes snapshots until one shows what is expected, or time is up; returns the last.
-    ///
-    /// The last acknowledgements are the kernel's work, and may come after the call that caused them.
-    fn settle(&self, expected: &[String]) -> Snapshot {
-        let end = Instant::now() + Duration::from_secs(5);
-        loop {
-            let snapshot = take(std::slice::from_ref(&self.netns));
-            if lines(&snapshot.existing) == expected || Instant::now() > end {
-                return snapshot;
-            }
-            thread::yield_now();
+/// Takes snapshots until one shows what is expected, or time is up; returns the last.
+///
+/// The last acknowledgements are the kernel's work, and may come after the call that caused them.
+fn settle(place: &Place, expected: &[String]) -> Snapshot {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let snapshot = take(std::slice::from_ref(&place.netns));
+        if lines(&snapshot.existing) == expected || Instant::now() > end {
+            return snapshot;
         }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // What is left after a failed test is no second failure.
-        drop(
-            Command::new("ip")
-                .args(["netns", "del", &self.name])
-                .output(),
-        );
+        thread::yield_now();
     }
 }
 
@@ -195,7 +128,7 @@ fn every_socket_is_found_once_and_as_it_is() {
     drop(client);
 
     expected.sort();
-    let snapshot = place.settle(&expected);
+    let snapshot = settle(&place, &expected);
     assert_eq!(lines(&snapshot.existing), expected);
     assert_eq!(snapshot.notes, Vec::<String>::new());
     let after = boot_time();
@@ -203,6 +136,7 @@ fn every_socket_is_found_once_and_as_it_is() {
         assert_eq!(one.netns, place.netns.inode);
         assert!(before < one.at && one.at < after, "{one:?}");
         assert_eq!(one.uid, one.full_socket.then_some(0), "{one:?}");
+        assert_eq!(one.left_ns.is_some(), !one.full_socket, "{one:?}");
     }
     let cookies = snapshot.existing.iter().map(|one| one.cookie);
     assert!(cookies.is_sorted_by(|a, b| a < b));
@@ -212,7 +146,11 @@ fn every_socket_is_found_once_and_as_it_is() {
         let at = before;
         found
             .iter()
-            .map(|one| Existing { at, ..one.clone() })
+            .map(|one| Existing {
+                at,
+                left_ns: None,
+                ..one.clone()
+            })
             .collect()
     };
     assert_eq!(timeless(&again), timeless(&snapshot.existing));
@@ -260,15 +198,15 @@ fn a_request_socket_is_not_a_full_one() {
     ];
     let both = take(&[theirs.netns.clone(), ours.netns.clone()]);
     assert_eq!(both.notes, Vec::<String>::new());
-    assert_eq!(lines(&ours.settle(&sent).existing), sent);
-    let answered = theirs.settle(&received).existing;
+    assert_eq!(lines(&settle(&ours, &sent).existing), sent);
+    let answered = settle(&theirs, &received).existing;
     assert_eq!(lines(&answered), received);
     let request = answered.iter().find(|one| !one.full_socket).expect("one");
-    assert_eq!(request.uid, None);
+    assert_eq!((request.uid, request.left_ns), (None, None));
 
     // A program that gives up by itself is no failed attempt to the kernel.
     drop(socket);
-    assert_eq!(lines(&ours.settle(&[]).existing), Vec::<String>::new());
+    assert_eq!(lines(&settle(&ours, &[]).existing), Vec::<String>::new());
     let counters = counters::read(&ours.netns).expect("counters").counters;
     assert_eq!(counters.get("Tcp.ActiveOpens"), Some(1));
     assert_eq!(counters.get("Tcp.AttemptFails"), Some(0));
@@ -339,10 +277,13 @@ fn the_settings_are_those_of_the_namespace() {
         first.shutdown(Shutdown::Write).expect("to shut down");
         read_to_end(second);
     }
-    place.settle(&[
-        line("LISTEN", true, &format!("{addr} ?:?")),
-        line("TIME_WAIT", false, &closer),
-    ]);
+    settle(
+        &place,
+        &[
+            line("LISTEN", true, &format!("{addr} ?:?")),
+            line("TIME_WAIT", false, &closer),
+        ],
+    );
 
     let settings = port_settings::read(&place.netns).expect("the settings");
     assert_eq!(settings.usable_ports(), Some(100 - 11));
