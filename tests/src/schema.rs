@@ -252,10 +252,71 @@ pub struct Summary {
     pub duration_ns: u64,
     /// Time in each state.
     pub states: BTreeMap<String, StateStats>,
-    /// What became of TIME_WAIT, in whatever form.
-    pub time_wait: serde_json::Value,
+    /// What became of TIME_WAIT.
+    pub time_wait: TimeWait,
+    /// What became of half-open connections.
+    pub half_open: HalfOpen,
     /// The kernel's own counters.
     pub kernel: Vec<Counter>,
+}
+
+/// What became of TIME_WAIT; without a method, all figures are null.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TimeWait {
+    /// As the session's `time_wait`.
+    pub method: String,
+    /// How often it was entered.
+    #[serde(deserialize_with = "nullable")]
+    pub entered: Option<u64>,
+    /// How often it ended, by reason.
+    #[serde(deserialize_with = "nullable")]
+    pub ended: Option<BTreeMap<String, u64>>,
+    /// How often a timewait socket ended in FIN_WAIT2, by reason.
+    #[serde(deserialize_with = "nullable")]
+    pub fin_wait2_ended: Option<BTreeMap<String, u64>>,
+    /// Timewait sockets older than the trace.
+    #[serde(deserialize_with = "nullable")]
+    pub found: Option<u64>,
+    /// Those that were there when it ended.
+    #[serde(deserialize_with = "nullable")]
+    pub open: Option<u64>,
+    /// How often it began anew.
+    #[serde(deserialize_with = "nullable")]
+    pub rearmed: Option<u64>,
+    /// How often it was left out, because too many were there.
+    #[serde(deserialize_with = "nullable")]
+    pub refused: Option<u64>,
+}
+
+/// What became of half-open connections; without a method, all figures are null.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HalfOpen {
+    /// As the session's `half_open`.
+    pub method: String,
+    /// How many began.
+    #[serde(deserialize_with = "nullable")]
+    pub started: Option<u64>,
+    /// How many of them were established.
+    #[serde(deserialize_with = "nullable")]
+    pub established: Option<u64>,
+    /// How many failed, by reason.
+    #[serde(deserialize_with = "nullable")]
+    pub failed: Option<BTreeMap<String, u64>>,
+    /// The peers of most failures.
+    #[serde(deserialize_with = "nullable")]
+    pub peers: Option<Vec<Peer>>,
+    /// Failures of all other peers.
+    #[serde(deserialize_with = "nullable")]
+    pub others: Option<u64>,
+}
+
+/// A peer whose half-open connections failed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Peer {
+    /// Its address.
+    pub addr: IpAddr,
+    /// How many.
+    pub failed: u64,
 }
 
 /// Time in one state.

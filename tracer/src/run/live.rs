@@ -21,7 +21,7 @@ use crate::source::clock::boot_time;
 use crate::source::live::{Hook, HookChoice, Live, Method, MethodChoice, Options};
 use crate::source::netns::{self, Resolved};
 use crate::source::{cgroup, preflight, snapshot};
-use crate::stats::{Reconciler, SummaryBuilder};
+use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
 use crate::track::{Origin, Output, Tracker};
 
 /// Rest after each reading of a busy ring buffer: changes then come in batches, and the kernel side
@@ -270,7 +270,12 @@ impl Tracing {
             None => Ok(self.reconciler.compare()),
         };
         let duration_ns = end.since(self.start).unwrap_or_default();
-        let summary = self.summary.finish(duration_ns, tally.evicted, kernel);
+        let summary = self.summary.finish(
+            duration_ns,
+            tally.evicted,
+            TimewaitSockets::default(),
+            kernel,
+        );
         self.writer.summary(&summary, end)?;
         self.writer.flush()?;
         Ok(match summary.lost + summary.evicted {

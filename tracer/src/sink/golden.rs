@@ -14,7 +14,7 @@ use crate::model::{
     CloseError, Event, Existing, Family, Loss, LossCause, MonoNs, Naming, StateChange, TcpState,
     TcpState::*, WallClock,
 };
-use crate::stats::{Comparison, Summary, SummaryBuilder};
+use crate::stats::{Comparison, Methods, Summary, SummaryBuilder, TimewaitSockets};
 use crate::track::test_events::change;
 use crate::track::{Limits, Output, Selection, Tracker};
 
@@ -133,7 +133,10 @@ fn outputs() -> Vec<Output> {
 }
 
 fn summary(outputs: &[Output]) -> Summary {
-    let mut builder = SummaryBuilder::default();
+    let mut builder = SummaryBuilder::new(Methods {
+        time_wait: Some("fentry"),
+        half_open: Some("fentry"),
+    });
     for output in outputs {
         builder.add(output);
     }
@@ -151,7 +154,8 @@ fn summary(outputs: &[Output]) -> Summary {
         compared("PassiveOpens", Some(3), 1, Some(false), differs),
         compared("CurrEstab", None, 0, None, Some("not read")),
     ];
-    builder.finish(70_000_000_000, 0, Ok(kernel))
+    let timewait = TimewaitSockets { found: 1, open: 0 };
+    builder.finish(70_000_000_000, 0, timewait, Ok(kernel))
 }
 
 /// Compares with a golden file; `TRACER_BLESS=1` writes it instead, for a person to review.

@@ -20,6 +20,9 @@
 
 mod schema;
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use super::Session;
 use super::clock::rfc3339;
 use super::escape::json_line;
@@ -28,12 +31,13 @@ use super::words::{
     why_unknown,
 };
 use crate::model::event::Comm;
-use crate::model::{Loss, LossCause, MonoNs, Naming, TcpState, WallClock};
+use crate::model::{Loss, LossCause, MonoNs, Naming, TcpState, TimewaitEnd, WallClock};
 use crate::stats::{Comparison, Summary};
 use crate::track::{Change, Origin, Owner, Segment, Span, Timeline};
 use schema::{
-    ChangeLine, ComparisonValue, EndpointValue, LossLine, OwnerValue, SegmentValue, SessionLine,
-    States, SummaryLine, TaskValue, TimeWaitValue, TimelineLine,
+    ByReason, ChangeLine, ComparisonValue, EndpointValue, HalfOpenValue, LossLine, OwnerValue,
+    PeerValue, SegmentValue, SessionLine, States, SummaryLine, TaskValue, TimeWaitValue,
+    TimelineLine,
 };
 
 /// Name and version of the schema.
@@ -196,11 +200,8 @@ impl Json {
             duration_ns: summary.duration_ns,
             wall: rfc3339(&self.wall, end),
             states: States(summary, self.names),
-            time_wait: TimeWaitValue {
-                entered: None,
-                ended: None,
-                method: "off",
-            },
+            time_wait: time_wait(summary),
+            half_open: half_open(summary),
             kernel,
             kernel_not_compared: not_compared,
         })
@@ -224,6 +225,40 @@ fn owner(owner: &Owner) -> Option<OwnerValue> {
 /// A task's name; bytes that are no UTF-8 become U+FFFD.
 fn name(comm: Comm) -> String {
     String::from_utf8_lossy(comm.bytes()).into_owned()
+}
+
+fn time_wait(summary: &Summary) -> TimeWaitValue {
+    let figures = summary.time_wait.as_ref();
+    let by_reason = |ended: &BTreeMap<TimewaitEnd, u64>| -> ByReason {
+        let named = |(&end, &number): (&TimewaitEnd, &u64)| (timewait_end(end), number);
+        ended.iter().map(named).collect()
+    };
+    TimeWaitValue {
+        method: summary.methods.time_wait.unwrap_or("off"),
+        entered: figures.map(|figures| figures.entered),
+        ended: figures.map(|figures| by_reason(&figures.ended)),
+        fin_wait2_ended: figures.map(|figures| by_reason(&figures.fin_wait2_ended)),
+        found: figures.map(|figures| figures.sockets.found),
+        open: figures.map(|figures| figures.sockets.open),
+        rearmed: figures.map(|figures| figures.rearmed),
+        refused: figures.map(|figures| figures.refused),
+    }
+}
+
+fn half_open(summary: &Summary) -> HalfOpenValue {
+    let figures = summary.half_open.as_ref();
+    let peer = |&(addr, failed): &(IpAddr, u64)| PeerValue { addr, failed };
+    HalfOpenValue {
+        method: summary.methods.half_open.unwrap_or("off"),
+        started: figures.map(|figures| figures.started),
+        established: figures.map(|figures| figures.established),
+        failed: figures.map(|figures| {
+            let named = |(&end, &number)| half_open_end(end).map(|end| (end, number));
+            figures.failed.iter().filter_map(named).collect()
+        }),
+        peers: figures.map(|figures| figures.peers.iter().map(peer).collect()),
+        others: figures.map(|figures| figures.others),
+    }
 }
 
 fn comparison(one: &Comparison) -> ComparisonValue {

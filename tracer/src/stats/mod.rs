@@ -9,4 +9,6 @@ mod summary;
 
 pub use durations::{Durations, StateFigures};
 pub use reconcile::{Comparison, Reading, Reconciler};
-pub use summary::{Summary, SummaryBuilder};
+pub use summary::{
+    HalfOpenFigures, Methods, Summary, SummaryBuilder, TimeWaitFigures, TimewaitSockets,
+};

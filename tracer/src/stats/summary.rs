@@ -1,16 +1,20 @@
 //! The figures of a whole session.
 
+mod hidden;
+
 use std::collections::BTreeMap;
 
 use crate::model::TcpState;
 use crate::track::{Origin, Output};
 
 use super::{Comparison, Durations, StateFigures};
+use hidden::Hidden;
+pub use hidden::{HalfOpenFigures, Methods, TimeWaitFigures, TimewaitSockets};
 
 /// What a session amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// State changes shown.
+    /// State changes shown, whoever told them; sockets that were found are none.
     pub changes: u64,
     /// State changes known to be lost, of any connection.
     pub lost: u64,
@@ -22,6 +26,12 @@ pub struct Summary {
     pub duration_ns: u64,
     /// Times spent in each state, over the connections shown.
     pub states: BTreeMap<TcpState, StateFigures>,
+    /// How the hidden states were followed.
+    pub methods: Methods,
+    /// What became of TIME_WAIT; `None` where it was not followed.
+    pub time_wait: Option<TimeWaitFigures>,
+    /// What became of half-open connections; `None` where they were not followed.
+    pub half_open: Option<HalfOpenFigures>,
     /// The kernel's own counters, or why they were not compared.
     pub kernel: Result<Vec<Comparison>, String>,
 }
@@ -33,21 +43,31 @@ pub struct SummaryBuilder {
     lost: u64,
     connections: u64,
     durations: Durations,
+    methods: Methods,
+    hidden: Hidden,
 }
 
 impl SummaryBuilder {
+    /// Begins with nothing but how the hidden states are followed.
+    pub fn new(methods: Methods) -> Self {
+        Self {
+            methods,
+            ..Self::default()
+        }
+    }
+
     /// Takes in an output.
     pub fn add(&mut self, output: &Output) {
         match output {
             Output::Change(change) => {
-                if matches!(change.origin, Origin::Tracepoint { .. }) {
-                    self.changes += 1;
-                }
+                self.changes += u64::from(change.origin != Origin::Snapshot);
+                self.hidden.add_change(change);
             }
             Output::Loss(loss) => self.lost += loss.lost,
             // Each connection that changed is told exactly once.
             Output::Timeline(timeline) => {
                 self.connections += 1;
+                self.hidden.add_timeline(timeline);
                 for segment in &timeline.segments {
                     self.durations.add(segment.state, segment.span);
                 }
@@ -60,8 +80,13 @@ impl SummaryBuilder {
         &self,
         duration_ns: u64,
         evicted: u64,
+        timewait: TimewaitSockets,
         kernel: Result<Vec<Comparison>, String>,
     ) -> Summary {
+        let Methods {
+            time_wait,
+            half_open,
+        } = self.methods;
         Summary {
             changes: self.changes,
             lost: self.lost,
@@ -69,7 +94,13 @@ impl SummaryBuilder {
             evicted,
             duration_ns,
             states: self.durations.figures(),
+            methods: self.methods,
+            time_wait: time_wait.map(|_| self.hidden.time_wait(timewait)),
+            half_open: half_open.map(|_| self.hidden.half_open()),
             kernel,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! **Never:** how a value is found out.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -175,6 +176,7 @@ pub(super) struct SummaryLine<'a> {
     pub(super) wall: String,
     pub(super) states: States<'a>,
     pub(super) time_wait: TimeWaitValue,
+    pub(super) half_open: HalfOpenValue,
     pub(super) kernel: Vec<ComparisonValue>,
     /// Why the kernel's counters were not compared.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,11 +217,51 @@ pub(super) struct FiguresValue {
     pub(super) max_ns: Option<u64>,
 }
 
+/// Over the connections shown; every figure is `null` where timewait sockets are not followed.
 #[derive(Serialize)]
 pub(super) struct TimeWaitValue {
-    pub(super) entered: Option<u64>,
-    pub(super) ended: Option<u64>,
+    /// As the session's `time_wait`.
     pub(super) method: &'static str,
+    /// How often TIME_WAIT was entered.
+    pub(super) entered: Option<u64>,
+    /// How often it ended, by a change's `end`; reasons that did not occur are left out.
+    pub(super) ended: Option<ByReason>,
+    /// How often a timewait socket ended in FIN_WAIT2, likewise.
+    pub(super) fin_wait2_ended: Option<ByReason>,
+    /// Timewait sockets that were there when the trace began, in either state.
+    pub(super) found: Option<u64>,
+    /// Those that were there when it ended.
+    pub(super) open: Option<u64>,
+    /// How often TIME_WAIT began anew.
+    pub(super) rearmed: Option<u64>,
+    /// How often it was left out: `tcp_max_tw_buckets` was reached.
+    pub(super) refused: Option<u64>,
+}
+
+/// Over the connections shown; every figure is `null` where request sockets are not followed.
+#[derive(Serialize)]
+pub(super) struct HalfOpenValue {
+    /// As the session's `half_open`.
+    pub(super) method: &'static str,
+    /// How many connections a SYN began.
+    pub(super) started: Option<u64>,
+    /// How many of them were established.
+    pub(super) established: Option<u64>,
+    /// How many failed, by a change's `end`; reasons that did not occur are left out.
+    pub(super) failed: Option<ByReason>,
+    /// Peers of most failures, at most ten, most failed first.
+    pub(super) peers: Option<Vec<PeerValue>>,
+    /// Failures of all other peers.
+    pub(super) others: Option<u64>,
+}
+
+/// Numbers, by the words of a change's `end`.
+pub(super) type ByReason = BTreeMap<&'static str, u64>;
+
+#[derive(Serialize)]
+pub(super) struct PeerValue {
+    pub(super) addr: IpAddr,
+    pub(super) failed: u64,
 }
 
 #[derive(Serialize)]

@@ -1,9 +1,15 @@
 //! The summary: what there was, how long, and whether the kernel agrees.
 
+use std::collections::BTreeMap;
+
 use super::fold::block;
 use super::number::{counted, grouped};
-use super::{Text, duration};
-use crate::stats::{Comparison, StateFigures, Summary};
+use super::{Text, duration, gone};
+use crate::model::TcpState::{FinWait2, TimeWait};
+use crate::model::TimewaitEnd;
+use crate::stats::{
+    Comparison, HalfOpenFigures, StateFigures, Summary, TimeWaitFigures, TimewaitSockets,
+};
 
 /// A column of figures: its heading, its width, its text.
 type Column = (&'static str, usize, fn(&StateFigures) -> String);
@@ -46,6 +52,14 @@ pub(super) fn summary(text: &Text, summary: &Summary) -> String {
             format!("{evicted} not followed to the end: too many at once (--max-connections)");
         out += &block("", "  ", &note, text.width, |line| palette.warn(line));
     }
+    let told = |parts: Option<Vec<String>>| {
+        let parts = parts.filter(|parts| !parts.is_empty());
+        parts.map_or(String::new(), |parts| {
+            block("", "  ", &parts.join(" · "), text.width, str::to_owned)
+        })
+    };
+    out += &told(summary.time_wait.as_ref().map(|one| time_wait(text, one)));
+    out += &told(summary.half_open.as_ref().map(half_open));
     out += &kernel(text, &summary.kernel);
     out
 }
@@ -76,6 +90,77 @@ fn states(text: &Text, summary: &Summary) -> String {
         out.push('\n');
     }
     out
+}
+
+/// What became of TIME_WAIT, where there is anything to say.
+fn time_wait(text: &Text, figures: &TimeWaitFigures) -> Vec<String> {
+    let of = |number: u64, what: &str| (number, format!("{} {what}", grouped(number)));
+    let ended = |ended: &BTreeMap<TimewaitEnd, u64>, what: &str| {
+        let number = ended.values().sum();
+        let reasons = by_reason(ended.iter().map(|(&end, &number)| (gone(end), number)));
+        of(number, &format!("{what}{reasons}"))
+    };
+    let in_fin_wait2 = format!("ended in {}", FinWait2.named(text.names));
+    let rearmed = format!("re-armed {}×", grouped(figures.rearmed));
+    let figures = [
+        of(figures.entered, "entered"),
+        ended(&figures.ended, "ended"),
+        ended(&figures.fin_wait2_ended, &in_fin_wait2),
+        (figures.rearmed, rearmed),
+        of(figures.refused, "refused (tcp_max_tw_buckets)"),
+        of(figures.sockets.found, "older than the trace"),
+        of(figures.sockets.open, "still there"),
+    ];
+    let mut parts: Vec<String> = figures
+        .into_iter()
+        .filter_map(|(number, part)| (number > 0).then_some(part))
+        .collect();
+    if let Some(first) = parts.first_mut() {
+        *first = format!("{}: {first}", TimeWait.named(text.names));
+    }
+    parts
+}
+
+/// What became of half-open connections, where there were any.
+fn half_open(figures: &HalfOpenFigures) -> Vec<String> {
+    let failed: u64 = figures.failed.values().sum();
+    if figures.started + failed == 0 {
+        return Vec::new();
+    }
+    let mut parts = vec![
+        format!("half-open: {} begun", grouped(figures.started)),
+        format!("{} established", grouped(figures.established)),
+    ];
+    let reasons = figures
+        .failed
+        .iter()
+        .map(|(end, &number)| (end.to_string(), number));
+    if failed > 0 {
+        parts.push(format!("{} failed{}", grouped(failed), by_reason(reasons)));
+    }
+    let mut peers = figures
+        .peers
+        .iter()
+        .map(|(peer, number)| format!("{peer} {}", grouped(*number)));
+    if let Some(first) = peers.next() {
+        parts.push(format!("by peer: {first}"));
+        parts.extend(peers);
+    }
+    if figures.others > 0 {
+        parts.push(format!("others {}", grouped(figures.others)));
+    }
+    parts
+}
+
+/// ` (2 expired, 1 reset)`, or nothing.
+fn by_reason(reasons: impl Iterator<Item = (String, u64)>) -> String {
+    let reasons: Vec<String> = reasons
+        .map(|(reason, number)| format!("{} {reason}", grouped(number)))
+        .collect();
+    match reasons.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", reasons.join(", ")),
+    }
 }
 
 fn time(ns: Option<u64>) -> String {

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::TcpState::{self, *};
 use crate::model::event::{ShownTuple, Task};
 use crate::model::{Endpoint, Family, MonoNs, RequestEnd};
-use crate::stats::{Comparison, SummaryBuilder};
+use crate::stats::{Comparison, Methods, SummaryBuilder, TimewaitSockets};
 use crate::track::{
     Closer, ConnId, Ending, Opened, Origin, Output, Owner, Segment, Timeline, Unknown,
 };
@@ -221,7 +221,13 @@ fn loss() -> Loss {
 }
 
 fn summary() -> crate::stats::Summary {
-    let mut builder = SummaryBuilder::default();
+    let mut builder = SummaryBuilder::new(Methods {
+        time_wait: Some("fentry"),
+        half_open: Some("fentry"),
+    });
+    for change in changes(WIDEST_V4).into_iter().chain(changes(WIDEST_V6)) {
+        builder.add(&Output::Change(change));
+    }
     builder.add(&Output::Loss(loss()));
     for timeline in timelines(WIDEST_V4) {
         builder.add(&Output::Timeline(timeline));
@@ -240,7 +246,11 @@ fn summary() -> crate::stats::Summary {
             ["ActiveOpens", "PassiveOpens", "EstabResets"].map(|counter| compared(counter, agree))
         })
         .collect();
-    builder.finish(LONG_NS, 12_345, Ok(kernel))
+    let timewait = TimewaitSockets {
+        found: 123_456,
+        open: 12_345,
+    };
+    builder.finish(LONG_NS, 12_345, timewait, Ok(kernel))
 }
 
 fn everything(text: &Text, addr: IpAddr) -> String {
