@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use super::Session;
 use super::clock::time_of_day;
 use crate::model::event::Comm;
-use crate::model::{Loss, LossCause, Naming, TimewaitEnd, Tuple, WallClock, printable};
+use crate::model::{Loss, LossCause, Naming, RequestEnd, TimewaitEnd, Tuple, WallClock, printable};
 use crate::track::{Change, Span, Timeline};
 
 pub use duration::duration;
@@ -162,6 +162,14 @@ fn gone(end: TimewaitEnd) -> String {
     match end {
         TimewaitEnd::NetnsGone => "namespace gone".to_owned(),
         TimewaitEnd::Unknown => "early, not known why".to_owned(),
+        end => end.to_string(),
+    }
+}
+
+/// Why a half-open connection failed, likewise.
+fn failed(end: RequestEnd) -> String {
+    match end {
+        RequestEnd::NetnsGone => "namespace gone".to_owned(),
         end => end.to_string(),
     }
 }

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use super::fold::{columns, fold};
-use super::{Text, ends, gone, lasted, process};
+use super::{Text, ends, failed, gone, lasted, process};
 use crate::model::TcpState::{Close, Closing, FinWait2};
 use crate::sink::clock::time_of_day;
 use crate::track::{Change, Origin};
@@ -142,7 +142,7 @@ pub(super) fn line(text: &Text, change: &Change) -> String {
 fn note(text: &Text, change: &Change) -> Option<String> {
     match change.origin {
         Origin::Timewait { end } => end.map(gone),
-        Origin::Request { end } => end.map(|end| end.to_string()),
+        Origin::Request { end } => end.map(failed),
         Origin::Tracepoint { .. } if !text.raw && !text.time_wait => {
             let is_doubtful = matches!((change.from, change.to), (Some(FinWait2 | Closing), Close));
             is_doubtful.then(|| DOUBT.to_owned())

@@ -1,7 +1,7 @@
 //! A connection's life as a picture: a bar a state, as long as its share of the whole.
 
 use super::fold::{block, columns, fold};
-use super::{Text, duration, ends, gone, lasted, process, within};
+use super::{Text, duration, ends, failed, gone, lasted, process, within};
 use crate::track::{Closer, Ending, Opened, Span, Timeline, Unknown};
 
 /// Longest bar, in columns.
@@ -103,7 +103,7 @@ fn segments(text: &Text, timeline: &Timeline) -> String {
 fn note(timeline: &Timeline) -> String {
     let mut parts = Vec::new();
     parts.extend(timeline.timewait_end.map(gone));
-    parts.extend(timeline.half_open_end.map(|end| end.to_string()));
+    parts.extend(timeline.half_open_end.map(failed));
     if timeline.rearmed > 0 {
         parts.push(format!("re-armed {}×", timeline.rearmed));
     }

@@ -7,9 +7,7 @@ use super::number::{counted, grouped};
 use super::{Text, duration, gone};
 use crate::model::TcpState::{FinWait2, TimeWait};
 use crate::model::TimewaitEnd;
-use crate::stats::{
-    Comparison, HalfOpenFigures, StateFigures, Summary, TimeWaitFigures, TimewaitSockets,
-};
+use crate::stats::{Comparison, HalfOpenFigures, StateFigures, Summary, TimeWaitFigures};
 
 /// A column of figures: its heading, its width, its text.
 type Column = (&'static str, usize, fn(&StateFigures) -> String);
@@ -134,7 +132,7 @@ fn half_open(figures: &HalfOpenFigures) -> Vec<String> {
     let reasons = figures
         .failed
         .iter()
-        .map(|(end, &number)| (end.to_string(), number));
+        .map(|(&end, &number)| (super::failed(end), number));
     if failed > 0 {
         parts.push(format!("{} failed{}", grouped(failed), by_reason(reasons)));
     }
