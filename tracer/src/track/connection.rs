@@ -1,9 +1,14 @@
 //! One connection while it lives: its states so far, and what is known of it.
 
+mod hidden;
 mod telling;
 
-use crate::model::{CloseError, Existing, Family, MonoNs, Socket, StateChange, TcpState, Tuple};
+use crate::model::{
+    CloseError, Existing, Family, MonoNs, RequestEnd, Socket, StateChange, TcpState, TimewaitEnd,
+    Tuple,
+};
 
+use super::hidden::{HalfOpen, InTimewait};
 use super::output::{Change, ConnId, Opened, Origin, Owner, Segment, Span, Unknown};
 pub(super) use telling::Ended;
 
@@ -24,6 +29,16 @@ pub(super) struct Connection {
     pub(super) waits: bool,
     /// Whether any state change was seen, rather than only its existence.
     pub(super) has_changed: bool,
+    /// The change to CLOSE of its full socket, while nobody has answered whether it goes on.
+    pub(super) parked: Option<Box<StateChange>>,
+    /// Its timewait socket, if it goes on in one.
+    pub(super) timewait: Option<InTimewait>,
+    /// Why that ended.
+    pub(super) timewait_end: Option<TimewaitEnd>,
+    /// Its request socket, as long as it is one.
+    pub(super) half_open: Option<HalfOpen>,
+    /// Why that died.
+    pub(super) half_open_end: Option<RequestEnd>,
     opened: Opened,
     socket_family: Family,
     netns: Option<u32>,
@@ -36,7 +51,21 @@ pub(super) struct Connection {
 }
 
 /// When the present state was entered, or why that is not known.
-type Entered = Result<MonoNs, Unknown>;
+type Entered = Result<Moment, Unknown>;
+
+/// A moment, and by how much it may be wrong, either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::track) struct Moment {
+    pub(in crate::track) at: MonoNs,
+    pub(in crate::track) error_ns: u64,
+}
+
+impl Moment {
+    /// A moment at which a hook ran.
+    pub(in crate::track) fn exact(at: MonoNs) -> Self {
+        Self { at, error_ns: 0 }
+    }
+}
 
 impl Connection {
     /// Begins a connection with the first change that is seen of it.
@@ -52,6 +81,11 @@ impl Connection {
             held: Vec::new(),
             waits: false,
             has_changed: false,
+            parked: None,
+            timewait: None,
+            timewait_end: None,
+            half_open: None,
+            half_open_end: None,
             opened: opened_by(change, unseen),
             socket_family: change.socket_family,
             netns: change.netns,
@@ -78,6 +112,11 @@ impl Connection {
             held: Vec::new(),
             waits: false,
             has_changed: false,
+            parked: None,
+            timewait: None,
+            timewait_end: None,
+            half_open: None,
+            half_open_end: None,
             opened,
             socket_family: existing.tuple.family().unwrap_or(Family::Ipv4),
             netns: Some(existing.netns),
@@ -115,7 +154,7 @@ impl Connection {
             self.state = change.from;
             self.entered = Err(why);
         }
-        let span = self.span_until(change.at, lossy_until);
+        let span = self.span_until(Moment::exact(change.at), lossy_until);
         self.leave(span);
         self.enter(change);
         Some(span)
@@ -134,31 +173,36 @@ impl Connection {
         let Some(lossy_until) = lossy_until else {
             return false;
         };
-        self.entered.is_ok_and(|entered| entered <= lossy_until) || self.entered.is_err()
+        self.entered.is_ok_and(|entered| entered.at <= lossy_until) || self.entered.is_err()
     }
 
-    fn span_until(&self, at: MonoNs, lossy_until: Option<MonoNs>) -> Span {
+    fn span_until(&self, until: Moment, lossy_until: Option<MonoNs>) -> Span {
         match self.entered {
             Err(why) => Span::Unknown(why),
             Ok(_) if self.touched(lossy_until) => Span::Unknown(Unknown::Loss),
-            Ok(entered) => match at.since(entered) {
-                Some(ns) => Span::Known(ns),
-                None => Span::Unknown(Unknown::Clock),
-            },
+            Ok(entered) => {
+                let error_ns = entered.error_ns.saturating_add(until.error_ns);
+                match (until.at.since(entered.at), error_ns) {
+                    (Some(ns), 0) => Span::Known(ns),
+                    (Some(ns), error_ns) => Span::Within { ns, error_ns },
+                    (None, 0) => Span::Unknown(Unknown::Clock),
+                    (None, error_ns) => Span::Within { ns: 0, error_ns },
+                }
+            }
         }
     }
 
     fn leave(&mut self, span: Span) {
         self.past.push(Segment {
             state: self.state,
-            start: self.entered.ok(),
+            start: self.entered.ok().map(|entered| entered.at),
             span,
         });
     }
 
     fn enter(&mut self, change: &StateChange) {
         self.state = change.to;
-        self.entered = Ok(change.at);
+        self.entered = Ok(Moment::exact(change.at));
     }
 
     /// Takes in what a change tells about the connection, beyond its states.
@@ -228,6 +272,17 @@ impl Connection {
             Verdict::Undecided => self.has_all_ends(),
             Verdict::Hidden => false,
         }
+    }
+
+    /// Returns whether it is a listener's child that has not shown its ends yet.
+    pub(super) fn is_nameless_child(&self) -> bool {
+        self.opened == Opened::Passive
+            && self.state == TcpState::SynRecv
+            && !self.tuple.remote.is_complete()
+    }
+
+    pub(super) fn netns(&self) -> Option<u32> {
+        self.netns
     }
 
     pub(super) fn is_listener(&self) -> bool {

@@ -111,6 +111,25 @@ impl Identity {
         }
     }
 
+    /// Notes that a timewait socket changed, likewise.
+    pub(super) fn note_cookie(&mut self, cookie: u64) {
+        if let Some(changing) = &mut self.changing {
+            changing.cookies.insert(cookie);
+        }
+    }
+
+    /// Notes that a request socket changed, likewise.
+    pub(super) fn note_tuple(&mut self, tuple: Tuple) {
+        if let Some(changing) = &mut self.changing {
+            changing.tuples.insert(tuple);
+        }
+    }
+
+    /// Returns whether existing sockets are still being told.
+    pub(super) fn is_listing(&self) -> bool {
+        self.changing.is_some()
+    }
+
     /// Returns whether a socket that was listed has changed since: the changes then tell more.
     pub(super) fn has_changed(&self, existing: &Existing) -> bool {
         self.changing.as_ref().is_none_or(|changing| {

@@ -6,6 +6,7 @@
 
 mod connection;
 mod ending;
+mod hidden;
 mod identity;
 mod output;
 mod selection;
@@ -19,6 +20,7 @@ mod scenarios;
 pub(crate) mod test_events;
 
 pub use ending::Ending;
+pub use hidden::{Follows, Timewaits};
 pub use output::{
     Change, Closer, ConnId, Opened, Origin, Output, Owner, Segment, Span, Timeline, Unknown,
 };

@@ -1,14 +1,20 @@
 //! The tracker: events in, outputs out.
 
+mod request;
+mod timewait;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::{Event, Existing, Loss, MonoNs, StateChange, TcpState};
 
 use super::Ending;
 use super::connection::{Connection, Ended};
+use super::hidden::{ANSWER_NS, Follows, RequestSockets, TimewaitSockets, Timewaits};
 use super::identity::Identity;
 use super::output::{ConnId, Output, Unknown};
 use super::selection::{Selection, Verdict};
+
+pub(super) use timewait::last_armed;
 
 /// How much the tracker keeps, and for how long it holds changes back.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +43,17 @@ pub struct Tally {
     /// Sockets that existed when the trace began, those whose state no event will ever tell apart
     /// included.
     pub existing: u64,
+    /// Timewait sockets among them, filters aside.
+    pub timewait_found: u64,
+    /// Connections that were shown and still in a timewait socket at the end.
+    pub timewait_open: u64,
+}
+
+/// Sockets that the tracepoint never shows.
+#[derive(Debug, Default)]
+struct Hidden {
+    timewaits: TimewaitSockets,
+    requests: RequestSockets,
 }
 
 /// Turns events into outputs.
@@ -52,6 +69,10 @@ pub struct Tally {
 pub struct Tracker {
     selection: Selection,
     limits: Limits,
+    follows: Follows,
+    hidden: Hidden,
+    /// When overdue timewait sockets were looked for last.
+    swept: MonoNs,
     /// Ordered by number, which is the order in which they were first seen.
     connections: BTreeMap<ConnId, Connection>,
     identity: Identity,
@@ -69,6 +90,9 @@ impl Tracker {
         Self {
             selection,
             limits,
+            follows: Follows::default(),
+            hidden: Hidden::default(),
+            swept: MonoNs(0),
             connections: BTreeMap::new(),
             identity: Identity::new(),
             next_id: 1,
@@ -77,6 +101,12 @@ impl Tracker {
             outputs: VecDeque::new(),
             tally: Tally::default(),
         }
+    }
+
+    /// Says what is told of timewait and request sockets; nothing is unless this says so. To be called
+    /// before the first event.
+    pub fn follow(&mut self, follows: Follows) {
+        self.follows = follows;
     }
 
     /// Returns what has been counted.
@@ -94,7 +124,14 @@ impl Tracker {
     pub fn handle(&mut self, event: &Event) {
         match event {
             Event::StateChange(change) => self.handle_change(change),
-            Event::Timewait(_) | Event::Request(_) => {}
+            Event::Timewait(timewait) => {
+                self.handle_timeout(timewait.at);
+                self.handle_timewait(timewait);
+            }
+            Event::Request(request) => {
+                self.handle_timeout(request.at);
+                self.handle_request(request);
+            }
             Event::Loss(loss) => self.handle_loss(*loss),
             Event::Existing(existing) => self.handle_existing(existing),
             Event::ExistingComplete => self.identity.existing_complete(),
@@ -108,11 +145,24 @@ impl Tracker {
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due, if it ever is.
     pub fn poll_timeout(&self) -> Option<MonoNs> {
-        self.deadlines.front().map(|&(deadline, _)| deadline)
+        let requests = self.hidden.requests.unsettled.front();
+        let timewaits = self.hidden.timewaits.unanswered.front();
+        [
+            self.deadlines.front().map(|&(deadline, _)| deadline),
+            requests.map(|&(deadline, _)| deadline),
+            timewaits.map(|&(deadline, _)| deadline),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Tells that it is `now`: changes that have waited long enough are let go as they are.
     pub fn handle_timeout(&mut self, now: MonoNs) {
+        self.hidden.timewaits.give_up(now);
+        self.close_unanswered(now);
+        self.settle_requests(now);
+        self.sweep_overdue(now);
         while let Some(&(deadline, id)) = self.deadlines.front()
             && deadline <= now
         {
@@ -128,6 +178,7 @@ impl Tracker {
     /// Ends the trace: tells the connections that changed and are still open, in the order in which
     /// they were first seen.
     pub fn finish(&mut self, now: MonoNs) {
+        self.handle_timeout(MonoNs(now.0.saturating_add(ANSWER_NS)));
         let open = std::mem::take(&mut self.connections);
         let lossy_until = self.lossy_until;
         for (_, mut connection) in open {
@@ -135,6 +186,7 @@ impl Tracker {
                 continue;
             }
             release(&mut connection, &mut self.outputs);
+            self.tally.timewait_open += u64::from(connection.timewait.is_some());
             if connection.has_changed {
                 let timeline = connection.into_timeline(Ended::Open { now, lossy_until });
                 self.outputs.push_back(Output::Timeline(timeline));
@@ -150,12 +202,31 @@ impl Tracker {
             self.show_repetition(change);
             return;
         }
+        if change.starts_connection()
+            && change.to == TcpState::SynRecv
+            && let Some(id) = self.adopt(change)
+        {
+            self.begin_at_socket(id, change);
+            return;
+        }
         let id = self.connection_of(change);
+        let id = self.adopt_late(id, change);
+        if self.leave_full_socket(id, change) {
+            return;
+        }
+        let without_timewait = self.without_timewait(id, change);
+        let is_named_child = change.from == TcpState::Listen
+            && change.to == TcpState::SynRecv
+            && change.tuple().is_complete();
+        let no_request = (self.follows.requests && is_named_child).then(|| self.why_no_request());
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
         let error = connection.fresh_error(change);
         let span = connection.apply(change, self.lossy_until);
+        if let Some(why) = no_request {
+            connection.had_no_request(why);
+        }
         connection.judge(&self.selection);
         let shown = connection.change(change, span);
         match connection.verdict {
@@ -174,9 +245,25 @@ impl Tracker {
         }
         if change.to == TcpState::Close {
             let has_port = change.shown.local_port != 0;
-            let ending = Ending::judge(change.from, error, has_port);
+            let ending =
+                without_timewait.unwrap_or_else(|| Ending::judge(change.from, error, has_port));
             self.end(id, Ended::Closed(ending));
         }
+    }
+
+    /// A connection that began in a request socket goes on at this address.
+    fn begin_at_socket(&mut self, id: ConnId, change: &StateChange) {
+        if let Some(old) = self.identity.at_socket(change.socket) {
+            let why = self
+                .connections
+                .get(&old)
+                .map_or(Unknown::Missed, |connection| {
+                    connection.gap(self.lossy_until)
+                });
+            self.end(old, Ended::Unseen(Ending::NotSeen, why));
+        }
+        self.identity.settle(change.socket, id);
+        self.show(id, None, change.at);
     }
 
     /// Finds the connection that a change belongs to, or begins one.
@@ -202,7 +289,8 @@ impl Tracker {
             self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::BeforeTrace));
         }
         let id = self.number();
-        self.add(Connection::begin(id, change, self.why_unseen()));
+        let connection = Connection::begin(id, change, self.why_unseen());
+        self.add(connection);
         self.identity.settle(change.socket, id);
         id
     }
@@ -239,12 +327,26 @@ impl Tracker {
 
     /// Takes in a socket that was there before the trace.
     ///
-    /// Timewait and request sockets are counted only: the tracepoint will never tell their end, so
-    /// a connection made of them would stay for ever.
+    /// Where nobody follows timewait and request sockets, they are counted only: the tracepoint will
+    /// never tell their end, so a connection made of them would stay for ever.
     fn handle_existing(&mut self, existing: &Existing) {
         self.tally.existing += 1;
         let dead = existing.state == TcpState::Close;
-        if dead || !existing.full_socket || self.identity.has_changed(existing) {
+        if dead || self.identity.has_changed(existing) {
+            return;
+        }
+        if !existing.full_socket {
+            match existing.state {
+                TcpState::TimeWait | TcpState::FinWait2
+                    if self.follows.timewaits != Timewaits::Unseen =>
+                {
+                    self.handle_existing_timewait(existing);
+                }
+                TcpState::SynRecv if self.follows.requests => {
+                    self.handle_existing_request(existing);
+                }
+                _ => {}
+            }
             return;
         }
         let id = self.number();
@@ -289,6 +391,18 @@ impl Tracker {
         };
         self.identity
             .forget(id, connection.socket, connection.cookie, &connection.tuple);
+        if let Some(half_open) = connection.half_open {
+            let netns = connection.netns();
+            self.hidden
+                .requests
+                .forget(id, half_open.address, netns, &connection.tuple);
+        }
+        if connection.timewait.is_some()
+            && let Some(cookie) = connection.cookie
+            && self.hidden.timewaits.living.get(&cookie) == Some(&id)
+        {
+            self.hidden.timewaits.living.remove(&cookie);
+        }
         if connection.verdict != Verdict::Shown {
             return;
         }

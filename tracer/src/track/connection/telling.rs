@@ -1,6 +1,6 @@
 //! The end of a connection: its life, told.
 
-use super::Connection;
+use super::{Connection, Moment};
 use crate::model::{Endpoint, MonoNs, TcpState, Tuple};
 use crate::track::Ending;
 use crate::track::output::{Closer, Segment, Span, Timeline, Unknown};
@@ -16,26 +16,32 @@ impl Connection {
                 None
             }
             Ended::Open { now, lossy_until } => {
-                let span = match self.span_until(now, lossy_until) {
-                    Span::Known(ns) => Span::Open(ns),
+                let span = match self.span_until(Moment::exact(now), lossy_until) {
+                    Span::Known(ns) | Span::Within { ns, .. } => Span::Open(ns),
                     other => other,
                 };
                 self.leave(span);
-                Some(now)
+                Some(Moment::exact(now))
             }
         };
         let start = self.past.first().and_then(|segment| segment.start);
+        let error_ns = self.past.iter().map(|segment| match segment.span {
+            Span::Within { error_ns, .. } => error_ns,
+            _ => 0,
+        });
+        let error_ns = end.map_or(0, |end| end.error_ns).min(error_ns.sum());
         let why_unknown = self.past.iter().find_map(|segment| match segment.span {
             Span::Unknown(why) => Some(why),
             _ => None,
         });
         let lifetime = match (
             why_unknown,
-            start.zip(end).and_then(|(start, end)| end.since(start)),
+            start.zip(end).and_then(|(start, end)| end.at.since(start)),
         ) {
             (Some(why), _) => Span::Unknown(why),
             (None, None) => Span::Unknown(Unknown::BeforeTrace),
             (None, Some(ns)) if matches!(ended, Ended::Open { .. }) => Span::Open(ns),
+            (None, Some(ns)) if error_ns > 0 => Span::Within { ns, error_ns },
             (None, Some(ns)) => Span::Known(ns),
         };
         let ended = match ended {
@@ -59,9 +65,9 @@ impl Connection {
             owner: self.owner,
             netns: self.netns,
             cookie: self.cookie,
-            timewait_end: None,
-            rearmed: 0,
-            half_open_end: None,
+            timewait_end: self.timewait_end,
+            rearmed: self.timewait.map_or(0, |timewait| timewait.rearmed),
+            half_open_end: self.half_open_end,
             segments: self.past,
         }
     }

@@ -1,0 +1,190 @@
+//! What the tracker remembers of timewait and request sockets, beside the connections themselves.
+//!
+//! **Owns:** how such a socket is told from others: a timewait socket by the cookie that it took
+//! over, a request socket by its address, and by its ends where a full socket follows it.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::model::{MonoNs, Request, RequestEnd, Socket, StateChange, Timewait, Tuple};
+
+use super::ConnId;
+
+/// How timewait sockets come to the tracker's knowledge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timewaits {
+    /// Not at all: a change out of FIN_WAIT2 to CLOSE may mean one.
+    #[default]
+    Unseen,
+    /// Hooks tell each as it begins, before its full socket changes to CLOSE.
+    Hooked,
+    /// Each is asked for when its full socket has changed to CLOSE.
+    Asked,
+}
+
+/// What is known of the sockets that the tracepoint never shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Follows {
+    /// Timewait sockets.
+    pub timewaits: Timewaits,
+    /// Request sockets, each from its first moment.
+    pub requests: bool,
+    /// Nanoseconds between two ticks of the kernel's timers (`1 s / HZ`), where known.
+    pub tick_ns: Option<u64>,
+}
+
+/// How long the answer about a socket that closed is waited for, in nanoseconds.
+pub(super) const ANSWER_NS: u64 = 2_000_000_000;
+
+/// Timewait sockets that are known.
+#[derive(Debug, Default)]
+pub(super) struct TimewaitSockets {
+    /// Connections that live on in one, by cookie.
+    pub(super) living: HashMap<u64, ConnId>,
+    /// Timewait sockets whose full socket has not changed to CLOSE yet, by cookie.
+    pending: HashMap<u64, Pending>,
+    /// When those are given up, in the order of time.
+    given_up: VecDeque<(MonoNs, u64)>,
+    /// Connections whose full socket has closed, and of which nobody has answered yet.
+    pub(super) parked: HashMap<Known, ConnId>,
+    /// When an answer is not waited for any longer, in the order of time.
+    pub(super) unanswered: VecDeque<(MonoNs, Known)>,
+}
+
+/// A timewait socket that has begun, and perhaps ended.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) armed: Timewait,
+    pub(super) ended: Option<Timewait>,
+}
+
+/// By what a timewait socket that was asked for is known: the hook may tell no cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Known {
+    Cookie(u64),
+    Tuple(Tuple),
+}
+
+impl Known {
+    pub(super) fn of(change: &StateChange) -> Self {
+        match change.cookie {
+            Some(cookie) => Self::Cookie(cookie),
+            None => Self::Tuple(change.tuple()),
+        }
+    }
+}
+
+impl TimewaitSockets {
+    /// Notes one that begins; its full socket changes to CLOSE next.
+    pub(super) fn begin(&mut self, cookie: u64, armed: &Timewait, hold_ns: u64) {
+        self.given_up.push_back((armed.at.plus(hold_ns), cookie));
+        self.pending.insert(
+            cookie,
+            Pending {
+                armed: armed.clone(),
+                ended: None,
+            },
+        );
+    }
+
+    /// Notes the end of one whose full socket has not changed to CLOSE yet.
+    pub(super) fn end_pending(&mut self, cookie: u64, ended: &Timewait) {
+        if let Some(pending) = self.pending.get_mut(&cookie) {
+            pending.ended = Some(ended.clone());
+        }
+    }
+
+    /// Takes the one that a closing socket goes on in.
+    pub(super) fn take_pending(&mut self, cookie: Option<u64>) -> Option<Pending> {
+        self.pending.remove(&cookie?)
+    }
+
+    /// Gives up those whose full socket is not followed, or whose change to CLOSE was lost.
+    pub(super) fn give_up(&mut self, now: MonoNs) {
+        while let Some(&(deadline, cookie)) = self.given_up.front()
+            && deadline <= now
+        {
+            self.given_up.pop_front();
+            self.pending.remove(&cookie);
+        }
+    }
+
+    /// Takes the connection that an answer is about.
+    pub(super) fn take_parked(&mut self, answer: &Timewait) -> Option<ConnId> {
+        let by_cookie = answer
+            .cookie
+            .and_then(|cookie| self.parked.remove(&Known::Cookie(cookie)));
+        by_cookie.or_else(|| self.parked.remove(&Known::Tuple(answer.tuple)))
+    }
+}
+
+/// Request sockets that are known.
+#[derive(Debug, Default)]
+pub(super) struct RequestSockets {
+    by_address: HashMap<Socket, ConnId>,
+    by_tuple: HashMap<(u32, Tuple), ConnId>,
+    /// Those whose timer ran out or that became a connection, and when that is settled.
+    pub(super) unsettled: VecDeque<(MonoNs, ConnId)>,
+}
+
+impl RequestSockets {
+    pub(super) fn at_address(&self, address: Socket) -> Option<ConnId> {
+        self.by_address.get(&address).copied()
+    }
+
+    pub(super) fn with_tuple(&self, netns: Option<u32>, tuple: &Tuple) -> Option<ConnId> {
+        self.by_tuple.get(&(netns?, *tuple)).copied()
+    }
+
+    pub(super) fn add(&mut self, request: &Request, conn: ConnId) {
+        self.by_address.insert(request.address, conn);
+        self.add_tuple(request.netns, request.tuple, conn);
+    }
+
+    pub(super) fn add_tuple(&mut self, netns: Option<u32>, tuple: Tuple, conn: ConnId) {
+        if let Some(netns) = netns {
+            self.by_tuple.insert((netns, tuple), conn);
+        }
+    }
+
+    /// Forgets the ways to a connection that is no request socket any more.
+    pub(super) fn forget(
+        &mut self,
+        conn: ConnId,
+        address: Option<Socket>,
+        netns: Option<u32>,
+        tuple: &Tuple,
+    ) {
+        if let Some(address) = address
+            && self.by_address.get(&address) == Some(&conn)
+        {
+            self.by_address.remove(&address);
+        }
+        if self.with_tuple(netns, tuple) == Some(conn)
+            && let Some(netns) = netns
+        {
+            self.by_tuple.remove(&(netns, *tuple));
+        }
+    }
+}
+
+/// A connection's request socket, as long as there is one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HalfOpen {
+    /// Its address; one that was found has none yet.
+    pub(super) address: Option<Socket>,
+    /// Its timer ran out, and for this reason it would be over.
+    pub(super) expired: Option<(MonoNs, RequestEnd)>,
+    /// It became a full socket, which has not shown itself yet.
+    pub(super) completed: bool,
+}
+
+/// A connection's timewait socket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct InTimewait {
+    /// The tick that its timer is set for, where known.
+    pub(super) expires: Option<u64>,
+    /// How often its TIME_WAIT began anew.
+    pub(super) rearmed: u32,
+    /// When its timer was set, or it was last seen.
+    pub(super) seen_at: Option<MonoNs>,
+}

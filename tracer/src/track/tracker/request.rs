@@ -1,0 +1,218 @@
+//! Connections that begin in request sockets.
+//!
+//! **Owns:** which full socket follows which request socket, and what a request socket's end means.
+
+use crate::model::{Existing, MonoNs, Request, RequestEnd, RequestNews, StateChange, TcpState};
+use crate::track::connection::{Connection, Ended};
+use crate::track::hidden::HalfOpen;
+use crate::track::output::{ConnId, Unknown};
+use crate::track::selection::Verdict;
+use crate::track::{Ending, Tracker};
+
+impl Tracker {
+    /// Takes in something about a request socket.
+    pub(super) fn handle_request(&mut self, event: &Request) {
+        if !self.follows.requests {
+            return;
+        }
+        self.identity.note_tuple(event.tuple);
+        match event.news {
+            RequestNews::Armed => self.begin_request(event),
+            RequestNews::Expired(end) => self.with_half_open(event, |half_open| {
+                half_open.expired = Some((event.at, end));
+            }),
+            RequestNews::Ended(RequestEnd::Completed) => self.with_half_open(event, |half_open| {
+                half_open.completed = true;
+            }),
+            RequestNews::Ended(end) => {
+                if let Some(id) = self.request_of(event) {
+                    self.fail_request(id, event.at, end);
+                }
+            }
+        }
+    }
+
+    /// Finds the connection that a request socket belongs to: by its address, or, if it was found
+    /// when the trace began, by its ends.
+    fn request_of(&self, event: &Request) -> Option<ConnId> {
+        let requests = &self.hidden.requests;
+        let same_ends = |id: &ConnId| {
+            self.connections
+                .get(id)
+                .is_some_and(|connection| connection.tuple == event.tuple)
+        };
+        requests
+            .at_address(event.address)
+            .filter(same_ends)
+            .or_else(|| requests.with_tuple(event.netns, &event.tuple))
+    }
+
+    fn begin_request(&mut self, event: &Request) {
+        if let Some(id) = self.request_of(event) {
+            // Its SYN-ACK was sent again.
+            self.hidden.requests.add(event, id);
+            if let Some(connection) = self.connections.get_mut(&id)
+                && let Some(half_open) = &mut connection.half_open
+            {
+                half_open.address = Some(event.address);
+                half_open.expired = None;
+            }
+            return;
+        }
+        if let Some(stale) = self.hidden.requests.at_address(event.address) {
+            // The address has a new socket: the end of what was there was not seen.
+            self.lose_request(stale);
+        }
+        let id = self.number();
+        let connection = Connection::request(id, event);
+        let shown = connection.request_change(event.at);
+        self.add(connection);
+        self.hidden.requests.add(event, id);
+        self.show(id, Some(shown), event.at);
+        let hidden = self
+            .connections
+            .get(&id)
+            .is_some_and(|connection| connection.verdict == Verdict::Hidden);
+        if hidden {
+            // Its full socket, if it gets one, is judged by the same ends and hidden again.
+            self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::Missed));
+        }
+    }
+
+    /// Changes what is known of a request socket, and looks at it again when it must have settled.
+    fn with_half_open(&mut self, event: &Request, change: impl FnOnce(&mut HalfOpen)) {
+        let Some(id) = self.request_of(event) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if let Some(half_open) = &mut connection.half_open {
+            change(half_open);
+            let deadline = event.at.plus(self.limits.hold_ns);
+            self.hidden.requests.unsettled.push_back((deadline, id));
+        }
+    }
+
+    /// Judges request sockets whose timer was not set again after it ran out, and those that became
+    /// a connection of which nothing was seen.
+    pub(super) fn settle_requests(&mut self, now: MonoNs) {
+        while let Some(&(deadline, id)) = self.hidden.requests.unsettled.front()
+            && deadline <= now
+        {
+            self.hidden.requests.unsettled.pop_front();
+            let half_open = self
+                .connections
+                .get(&id)
+                .and_then(|connection| connection.half_open);
+            match half_open {
+                Some(HalfOpen {
+                    completed: true, ..
+                }) => self.lose_request(id),
+                Some(HalfOpen {
+                    expired: Some((at, end)),
+                    ..
+                }) if at.plus(self.limits.hold_ns) <= now => self.fail_request(id, at, end),
+                _ => {}
+            }
+        }
+    }
+
+    fn fail_request(&mut self, id: ConnId, at: MonoNs, end: RequestEnd) {
+        let lossy_until = self.lossy_until;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let shown = connection.leave_request(at, end, lossy_until);
+        self.show(id, Some(shown), at);
+        self.end(id, Ended::Closed(Ending::NotEstablished(end)));
+    }
+
+    fn lose_request(&mut self, id: ConnId) {
+        let why = self
+            .connections
+            .get(&id)
+            .map_or(Unknown::Missed, |connection| {
+                connection.gap(self.lossy_until)
+            });
+        self.end(id, Ended::Unseen(Ending::NotSeen, why));
+    }
+
+    /// Finds the connection that began in a request socket and goes on in the full socket that this
+    /// change shows for the first time with its ends.
+    pub(super) fn adopt(&mut self, change: &StateChange) -> Option<ConnId> {
+        if !self.follows.requests {
+            return None;
+        }
+        let tuple = change.tuple();
+        if !tuple.is_complete() {
+            return None;
+        }
+        let id = self.hidden.requests.with_tuple(change.netns, &tuple)?;
+        let connection = self.connections.get_mut(&id)?;
+        let address = connection.half_open.and_then(|half_open| half_open.address);
+        connection.adopt(change);
+        self.hidden
+            .requests
+            .forget(id, address, change.netns, &tuple);
+        Some(id)
+    }
+
+    /// Before Linux 6.15 a child shows its ends only with its second change. Gives that child's socket
+    /// to the connection that began in its request socket, as long as nothing of it was shown.
+    pub(super) fn adopt_late(&mut self, id: ConnId, change: &StateChange) -> ConnId {
+        let nameless = self.connections.get(&id).is_some_and(|connection| {
+            change.from == TcpState::SynRecv
+                && connection.is_nameless_child()
+                && !connection.held.is_empty()
+        });
+        if !nameless || !self.follows.requests {
+            return id;
+        }
+        match self.adopt(change) {
+            Some(first) => {
+                self.connections.remove(&id);
+                self.identity.settle(change.socket, first);
+                first
+            }
+            None => {
+                let why = self.why_no_request();
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.had_no_request(why);
+                }
+                id
+            }
+        }
+    }
+
+    /// Why no request socket is known of a child.
+    pub(super) fn why_no_request(&self) -> Unknown {
+        match self.lossy_until {
+            Some(_) => Unknown::Loss,
+            None if self.identity.is_listing() => Unknown::BeforeTrace,
+            None if self.tally.evicted > 0 => Unknown::NotFollowed,
+            None => Unknown::NoRequest,
+        }
+    }
+
+    /// Takes in a request socket that was there before the trace.
+    pub(super) fn handle_existing_request(&mut self, existing: &Existing) {
+        let id = self.number();
+        let mut connection = Connection::found(id, existing);
+        connection.half_open = Some(HalfOpen {
+            address: None,
+            expired: None,
+            completed: false,
+        });
+        connection.judge(&self.selection);
+        if connection.verdict == Verdict::Hidden {
+            return;
+        }
+        connection.held.push(connection.found_change(existing.at));
+        self.add(connection);
+        self.hidden
+            .requests
+            .add_tuple(Some(existing.netns), existing.tuple, id);
+        self.show(id, None, existing.at);
+    }
+}

@@ -1,0 +1,344 @@
+//! Connections that live on in timewait sockets.
+//!
+//! **Owns:** which change to CLOSE is no end, and what ends a connection instead.
+
+use super::release;
+use crate::model::minisock::TIMEWAIT_NS;
+use crate::model::{
+    Existing, MonoNs, StateChange, TcpState, Ticks, Timewait, TimewaitEnd, TimewaitNews,
+};
+use crate::track::connection::{Connection, Ended, Moment};
+use crate::track::hidden::{ANSWER_NS, Known, Pending, Timewaits};
+use crate::track::output::{Change, ConnId, Unknown};
+use crate::track::selection::Verdict;
+use crate::track::{Ending, Tracker};
+
+/// A timewait socket that is gone at the latest, after this many times what its timer was set for:
+/// the timer wheel rounds up by at most an eighth.
+const OVERDUE: u64 = 2;
+/// The longest time that a timer of a timewait socket is set for: `tcp_fin_timeout` and TIME_WAIT
+/// are both at most that.
+const LONGEST_NS: u64 = TIMEWAIT_NS;
+
+impl Tracker {
+    /// Takes in something about a timewait socket.
+    pub(super) fn handle_timewait(&mut self, event: &Timewait) {
+        let Some(cookie) = event.cookie else {
+            return;
+        };
+        self.identity.note_cookie(cookie);
+        if let Some(id) = self.hidden.timewaits.take_parked(event) {
+            self.answer(id, cookie, event);
+            return;
+        }
+        let Some(&id) = self.hidden.timewaits.living.get(&cookie) else {
+            self.handle_unknown(cookie, event);
+            return;
+        };
+        match event.news {
+            TimewaitNews::Armed(ticks) => self.rearm(id, event, Some(ticks.expires)),
+            TimewaitNews::Seen { .. } => self.rearm(id, event, None),
+            TimewaitNews::Ended { end, timer } => self.end_timewait(id, cookie, event, end, timer),
+            TimewaitNews::Absent => {
+                self.end_timewait(id, cookie, event, TimewaitEnd::Unknown, None);
+            }
+        }
+    }
+
+    fn handle_unknown(&mut self, cookie: u64, event: &Timewait) {
+        match event.news {
+            TimewaitNews::Armed(_) => {
+                let hold_ns = self.limits.hold_ns;
+                self.hidden.timewaits.begin(cookie, event, hold_ns);
+            }
+            TimewaitNews::Ended { .. } => self.hidden.timewaits.end_pending(cookie, event),
+            TimewaitNews::Seen { .. } | TimewaitNews::Absent => {}
+        }
+    }
+
+    /// Judges a socket that changes to CLOSE: whether its connection goes on in a timewait socket.
+    /// Returns whether it is dealt with.
+    pub(super) fn leave_full_socket(&mut self, id: ConnId, change: &StateChange) -> bool {
+        if change.to != TcpState::Close || !goes_on(change.from) {
+            return false;
+        }
+        match self.follows.timewaits {
+            Timewaits::Unseen => false,
+            Timewaits::Hooked => match self.hidden.timewaits.take_pending(change.cookie) {
+                Some(pending) => {
+                    self.take_over(id, change, pending);
+                    true
+                }
+                None => false,
+            },
+            Timewaits::Asked => self.park(id, change),
+        }
+    }
+
+    /// How a connection ends that does not go on in a timewait socket though it could have, where that
+    /// is known. To be asked before the change is taken in.
+    pub(super) fn without_timewait(&self, id: ConnId, change: &StateChange) -> Option<Ending> {
+        if self.follows.timewaits != Timewaits::Hooked
+            || change.to != TcpState::Close
+            || !matches!(change.from, TcpState::FinWait2 | TcpState::Closing)
+        {
+            return None;
+        }
+        let connection = self.connections.get(&id)?;
+        if connection
+            .fresh_error(change)
+            .is_some_and(|error| error.0 != 0)
+        {
+            return None;
+        }
+        Some(match change.timewait_refused {
+            // The record of the timewait socket may be among those lost.
+            _ if connection.gap(self.lossy_until) == Unknown::Loss => Ending::TimeWaitOrClosed,
+            Some(true) => Ending::TimeWaitRefused,
+            Some(false) => Ending::Aborted,
+            None => Ending::NoTimeWait,
+        })
+    }
+
+    /// Lets a connection go on in the timewait socket that began before its full one closed.
+    fn take_over(&mut self, id: ConnId, change: &StateChange, pending: Pending) {
+        let Pending { armed, ended } = pending;
+        let Some(cookie) = armed.cookie else {
+            return;
+        };
+        let lossy_until = self.lossy_until;
+        self.let_socket_go(id, change);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let expires = match armed.news {
+            TimewaitNews::Armed(ticks) => Some(ticks.expires),
+            _ => None,
+        };
+        let shown = connection.enter_timewait(change, &armed, expires, lossy_until);
+        self.hidden.timewaits.living.insert(cookie, id);
+        self.show(id, shown, armed.at);
+        if let Some(ended) = ended {
+            self.handle_timewait(&ended);
+        }
+    }
+
+    /// Waits for the answer whether a connection goes on.
+    fn park(&mut self, id: ConnId, change: &StateChange) -> bool {
+        let known = Known::of(change);
+        self.let_socket_go(id, change);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return false;
+        };
+        connection.parked = Some(Box::new(change.clone()));
+        self.hidden.timewaits.parked.insert(known, id);
+        let deadline = change.at.plus(ANSWER_NS);
+        self.hidden
+            .timewaits
+            .unanswered
+            .push_back((deadline, known));
+        true
+    }
+
+    /// Takes in the answer about a connection that was waited for.
+    fn answer(&mut self, id: ConnId, cookie: u64, event: &Timewait) {
+        let lossy_until = self.lossy_until;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Some(change) = connection.parked.take() else {
+            return;
+        };
+        if !matches!(
+            event.news,
+            TimewaitNews::Seen { .. } | TimewaitNews::Armed(_)
+        ) {
+            self.close_parked(id, &change, Some(Ending::NoTimeWait));
+            return;
+        }
+        let mut armed = event.clone();
+        let early = MonoNs(event.at.0.saturating_sub(event.error_ns));
+        if armed.substate == TcpState::TimeWait && early <= change.at {
+            // Within what can be told, TIME_WAIT began as the full socket closed.
+            armed.at = change.at;
+        }
+        let shown = connection.enter_timewait(&change, &armed, None, lossy_until);
+        self.hidden.timewaits.living.insert(cookie, id);
+        self.show(id, shown, change.at);
+    }
+
+    /// Ends a connection whose full socket closed; `ending` where it is known that no timewait socket
+    /// followed.
+    fn close_parked(&mut self, id: ConnId, change: &StateChange, ending: Option<Ending>) {
+        let lossy_until = self.lossy_until;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let error = connection.fresh_error(change);
+        let span = connection.apply(change, lossy_until);
+        let shown = connection.change(change, span);
+        self.show(id, Some(shown), change.at);
+        let judged = Ending::judge(change.from, error, change.shown.local_port != 0);
+        let ending = match (judged, ending) {
+            (Ending::TimeWaitOrClosed, Some(ending)) => ending,
+            _ => judged,
+        };
+        self.end(id, Ended::Closed(ending));
+    }
+
+    /// Shows those of whom nobody answered in time.
+    pub(super) fn close_unanswered(&mut self, now: MonoNs) {
+        while let Some(&(deadline, known)) = self.hidden.timewaits.unanswered.front()
+            && deadline <= now
+        {
+            self.hidden.timewaits.unanswered.pop_front();
+            if let Some(id) = self.hidden.timewaits.parked.remove(&known)
+                && let Some(connection) = self.connections.get_mut(&id)
+                && let Some(change) = connection.parked.take()
+            {
+                self.close_parked(id, &change, None);
+            }
+        }
+    }
+
+    /// Takes in that a timewait socket's timer was set anew, or that it was looked at.
+    fn rearm(&mut self, id: ConnId, event: &Timewait, expires: Option<u64>) {
+        let lossy_until = self.lossy_until;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let shown = connection.stay_in_timewait(event, expires, lossy_until);
+        self.show(id, shown, event.at);
+    }
+
+    fn end_timewait(
+        &mut self,
+        id: ConnId,
+        cookie: u64,
+        event: &Timewait,
+        end: TimewaitEnd,
+        timer: Option<Ticks>,
+    ) {
+        self.hidden.timewaits.living.remove(&cookie);
+        let tick_ns = self.follows.tick_ns;
+        let lossy_until = self.lossy_until;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let missed = connection.catch_up(event, timer, tick_ns, lossy_until);
+        let in_time_wait = event.substate == TcpState::TimeWait;
+        let last = connection.leave_timewait(event, end, lossy_until);
+        self.show(id, missed, event.at);
+        self.show(id, Some(last), event.at);
+        let ending = match in_time_wait {
+            true => Ending::TimeWaitOver(end),
+            false => Ending::FinWait2Over(end),
+        };
+        self.end(id, Ended::Closed(ending));
+    }
+
+    /// Takes in a timewait socket that was there before the trace.
+    pub(super) fn handle_existing_timewait(&mut self, existing: &Existing) {
+        self.tally.timewait_found += 1;
+        let id = self.number();
+        let mut connection = Connection::found(id, existing);
+        connection.find_in_timewait(existing);
+        connection.judge(&self.selection);
+        if connection.verdict != Verdict::Hidden {
+            connection.held.push(connection.found_change(existing.at));
+        }
+        self.add(connection);
+        self.hidden.timewaits.living.insert(existing.cookie, id);
+        self.show(id, None, existing.at);
+    }
+
+    /// Lets go the connections in timewait sockets whose end must have been lost. Only what is lost
+    /// can be missing: a timewait socket always ends.
+    pub(super) fn sweep_overdue(&mut self, now: MonoNs) {
+        let Some(lossy_until) = self.lossy_until else {
+            return;
+        };
+        if now.since(self.swept).is_some_and(|ns| ns < LONGEST_NS / 6) {
+            return;
+        }
+        self.swept = now;
+        let mut overdue: Vec<(ConnId, u64)> = Vec::new();
+        for (&cookie, &id) in &self.hidden.timewaits.living {
+            let seen_at = self
+                .connections
+                .get(&id)
+                .and_then(|connection| connection.timewait?.seen_at);
+            if seen_at.is_some_and(|seen| {
+                seen <= lossy_until && now.since(seen).is_some_and(|ns| ns > OVERDUE * LONGEST_NS)
+            }) {
+                overdue.push((id, cookie));
+            }
+        }
+        overdue.sort_unstable();
+        for (id, cookie) in overdue {
+            self.hidden.timewaits.living.remove(&cookie);
+            self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::Loss));
+        }
+    }
+
+    /// The socket of a connection is gone, though the connection is not.
+    fn let_socket_go(&mut self, id: ConnId, change: &StateChange) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            self.identity.forget(
+                id,
+                Some(change.socket),
+                connection.cookie,
+                &connection.tuple,
+            );
+            connection.socket = None;
+        }
+    }
+
+    /// Shows a change, if there is one, as its connection's verdict has it.
+    pub(super) fn show(&mut self, id: ConnId, shown: Option<Change>, at: MonoNs) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.judge(&self.selection);
+        if let Some(shown) = shown {
+            connection.held.push(shown);
+        }
+        match connection.verdict {
+            Verdict::Hidden => connection.held = Vec::new(),
+            Verdict::Undecided => {}
+            Verdict::Shown if connection.held.is_empty() => {}
+            Verdict::Shown if connection.has_all_ends() || self.limits.hold_ns == 0 => {
+                release(connection, &mut self.outputs);
+            }
+            Verdict::Shown if connection.waits => {}
+            Verdict::Shown => {
+                connection.waits = true;
+                self.deadlines.push_back((at.plus(self.limits.hold_ns), id));
+            }
+        }
+    }
+}
+
+/// Returns whether a state can be followed by a timewait socket.
+fn goes_on(state: TcpState) -> bool {
+    matches!(
+        state,
+        TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing
+    )
+}
+
+/// When a timewait socket's timer was last set, by what it is set for; and by how much that may be
+/// wrong.
+///
+/// # Kernel
+///
+/// In TIME_WAIT it is always set to 60 s (`TCP_TIMEWAIT_LEN`) from the tick in which it was set.
+pub(in crate::track) fn last_armed(at: MonoNs, timer: Ticks, tick_ns: u64) -> Option<Moment> {
+    let length = TIMEWAIT_NS / tick_ns.max(1);
+    let ticks_ago = (timer.now + length).checked_sub(timer.expires)?;
+    let ns_ago = ticks_ago.checked_mul(tick_ns)?;
+    Some(Moment {
+        at: MonoNs(at.0.checked_sub(ns_ago)?),
+        error_ns: tick_ns,
+    })
+}
