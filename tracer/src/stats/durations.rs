@@ -30,8 +30,9 @@ pub struct Durations {
     by_state: BTreeMap<TcpState, Collected>,
 }
 
+/// Times, and how they spread.
 #[derive(Debug)]
-struct Collected {
+pub(super) struct Collected {
     /// Grows by itself; three significant digits keep it within some ten kilobytes.
     histogram: Histogram<u64>,
     total_ns: u64,
@@ -51,44 +52,60 @@ impl Default for Collected {
     }
 }
 
+impl Collected {
+    /// Adds one time. One that is not over counts as unknown.
+    pub(super) fn add(&mut self, span: Span) {
+        match span {
+            Span::Known(ns) | Span::Within { ns, .. } => {
+                self.total_ns = self.total_ns.saturating_add(ns);
+                self.max_ns = self.max_ns.max(ns);
+                // The histogram grows as it must, up to what a pointer can count.
+                if self.histogram.record(ns).is_err() {
+                    self.histogram.saturating_record(ns);
+                }
+            }
+            Span::Unknown(_) | Span::Open(_) => self.unknown += 1,
+        }
+    }
+
+    /// How many times are known.
+    pub(super) fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// How many are not.
+    pub(super) fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    /// The longest; `None` where none is known.
+    pub(super) fn max_ns(&self) -> Option<u64> {
+        (self.count() > 0).then_some(self.max_ns)
+    }
+
+    /// The time that this share of them does not exceed, within 0.1 %.
+    pub(super) fn quantile(&self, share: f64) -> Option<u64> {
+        // The histogram rounds up within its digits; nothing lasted longer than the longest.
+        let ns = self.histogram.value_at_quantile(share).min(self.max_ns);
+        (self.count() > 0).then_some(ns)
+    }
+}
+
 impl Durations {
     /// Adds one time. One that is not over counts as unknown.
     pub fn add(&mut self, state: TcpState, span: Span) {
-        let collected = self.by_state.entry(state).or_default();
-        match span {
-            Span::Known(ns) | Span::Within { ns, .. } => {
-                collected.total_ns = collected.total_ns.saturating_add(ns);
-                collected.max_ns = collected.max_ns.max(ns);
-                // The histogram grows as it must, up to what a pointer can count.
-                if collected.histogram.record(ns).is_err() {
-                    collected.histogram.saturating_record(ns);
-                }
-            }
-            Span::Unknown(_) | Span::Open(_) => collected.unknown += 1,
-        }
+        self.by_state.entry(state).or_default().add(span);
     }
 
     /// Returns the figures of each state that was met.
     pub fn figures(&self) -> BTreeMap<TcpState, StateFigures> {
-        let figures = |collected: &Collected| {
-            let count = collected.histogram.len();
-            // The histogram rounds up within its digits; nothing lasted longer than the longest.
-            let quantile = |q: f64| {
-                (count > 0).then(|| {
-                    collected
-                        .histogram
-                        .value_at_quantile(q)
-                        .min(collected.max_ns)
-                })
-            };
-            StateFigures {
-                count,
-                unknown: collected.unknown,
-                total_ns: collected.total_ns,
-                p50_ns: quantile(0.5),
-                p99_ns: quantile(0.99),
-                max_ns: (count > 0).then_some(collected.max_ns),
-            }
+        let figures = |collected: &Collected| StateFigures {
+            count: collected.count(),
+            unknown: collected.unknown(),
+            total_ns: collected.total_ns,
+            p50_ns: collected.quantile(0.5),
+            p99_ns: collected.quantile(0.99),
+            max_ns: collected.max_ns(),
         };
         self.by_state
             .iter()

@@ -6,6 +6,7 @@
 mod durations;
 mod reconcile;
 mod summary;
+pub mod timewait;
 
 pub use durations::{Durations, StateFigures};
 pub use reconcile::{Comparison, Reading, Reconciler};
