@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::failure::Failure;
+use super::hidden::HiddenMethods;
 use super::host::{Host, wall_clock};
 use super::say;
 use super::stop::Stop;
@@ -169,10 +170,13 @@ impl Tracing {
         notes.extend(unread);
         let existing = snapshot::take(&namespaces);
 
+        let methods = HiddenMethods::of(&live, plan.time_wait);
+        let mut tracker = Tracker::new(plan.selection.clone(), plan.limits);
+        tracker.follow(methods.follows(start));
         let mut tracing = Self {
-            tracker: Tracker::new(plan.selection.clone(), plan.limits),
+            tracker,
             reconciler: Reconciler::new(readings, &existing.existing),
-            summary: SummaryBuilder::default(),
+            summary: SummaryBuilder::new(methods.names()),
             writer: Writer::new(&plan.output, wall, plan.quiet, plan.verbose > 0),
             batch: Batch::default(),
             losses: Vec::new(),
@@ -201,9 +205,9 @@ impl Tracing {
             boot_id: host.boot_id,
             hostname: host.hostname,
             hook: tracing.live.hook.name(),
-            time_wait: "off",
-            time_wait_bound: None,
-            half_open: "off",
+            time_wait: methods.names().time_wait.unwrap_or("off"),
+            time_wait_bound: methods.bound(),
+            half_open: methods.names().half_open.unwrap_or("off"),
             filters: plan.filters.clone(),
             start,
             wall,
@@ -273,7 +277,10 @@ impl Tracing {
         let summary = self.summary.finish(
             duration_ns,
             tally.evicted,
-            TimewaitSockets::default(),
+            TimewaitSockets {
+                found: tally.timewait_found,
+                open: tally.timewait_open,
+            },
             kernel,
         );
         self.writer.summary(&summary, end)?;

@@ -4,6 +4,7 @@
 //! **Never:** work that another room could do.
 
 mod failure;
+mod hidden;
 mod host;
 mod live;
 mod pages;

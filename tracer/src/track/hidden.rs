@@ -28,6 +28,9 @@ pub struct Follows {
     pub timewaits: Timewaits,
     /// Request sockets, each from its first moment.
     pub requests: bool,
+    /// When the last hook was attached: of a request socket that begins before, the end may not be
+    /// seen. It is found with the sockets that were there before, if it still is.
+    pub since: MonoNs,
     /// Nanoseconds between two ticks of the kernel's timers (`1 s / HZ`), where known.
     pub tick_ns: Option<u64>,
 }

@@ -12,7 +12,7 @@ use crate::track::{Ending, Tracker};
 impl Tracker {
     /// Takes in something about a request socket.
     pub(super) fn handle_request(&mut self, event: &Request) {
-        if !self.follows.requests {
+        if !self.follows.requests || event.at < self.follows.since {
             return;
         }
         self.identity.note_tuple(event.tuple);

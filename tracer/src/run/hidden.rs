@@ -1,0 +1,96 @@
+//! By which methods the sockets that the tracepoint never shows are followed, once it is known what
+//! the kernel allows.
+
+use crate::cli::args::TimeWaitArg;
+use crate::model::MonoNs;
+use crate::source::hz::hz;
+use crate::source::live::{Live, Method};
+use crate::stats::Methods;
+use crate::track::{Follows, Timewaits};
+
+/// The methods in force.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HiddenMethods {
+    timewait: Timewait,
+    requests: Option<Method>,
+    sees_silent_rearms: bool,
+    hz: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timewait {
+    Hooked(Method),
+    Asked,
+    Off,
+}
+
+impl HiddenMethods {
+    /// Takes what is attached; where nothing is, timewait sockets are asked for, unless that is not
+    /// wanted.
+    pub(super) fn of(live: &Live, wanted: TimeWaitArg) -> Self {
+        let timewait = match (live.timewait, wanted) {
+            (Some(method), _) => Timewait::Hooked(method),
+            (None, TimeWaitArg::Off) => Timewait::Off,
+            (None, _) => Timewait::Asked,
+        };
+        Self {
+            timewait,
+            requests: live.requests,
+            sees_silent_rearms: live.sees_silent_rearms,
+            hz: match timewait {
+                Timewait::Off => None,
+                _ => hz(),
+            },
+        }
+    }
+
+    /// The names of the methods.
+    pub(super) fn names(self) -> Methods {
+        Methods {
+            time_wait: match self.timewait {
+                Timewait::Hooked(method) => Some(method.name()),
+                Timewait::Asked => Some("diag"),
+                Timewait::Off => None,
+            },
+            half_open: self.requests.map(Method::name),
+        }
+    }
+
+    /// What the tracker may count on.
+    ///
+    /// `since` is when the last hook was attached.
+    pub(super) fn follows(self, since: MonoNs) -> Follows {
+        Follows {
+            timewaits: match self.timewait {
+                Timewait::Hooked(_) => Timewaits::Hooked,
+                Timewait::Asked => Timewaits::Asked,
+                Timewait::Off => Timewaits::Unseen,
+            },
+            requests: self.requests.is_some(),
+            since,
+            tick_ns: self.hz.map(|hz| 1_000_000_000 / u64::from(hz)),
+        }
+    }
+
+    /// How exact the times are.
+    pub(super) fn bound(self) -> Option<String> {
+        let tick = match self.hz {
+            Some(hz) => format!("{} ms", 1000 / hz),
+            None => "one timer tick".to_owned(),
+        };
+        match self.timewait {
+            Timewait::Hooked(Method::Timer) if !self.sees_silent_rearms => Some(format!(
+                "exact where a timer is seen; FIN_WAIT2 → TIME_WAIT within the same slot of the timer \
+                 wheel is told later, to {tick}, and a second arming there is not seen"
+            )),
+            Timewait::Hooked(_) => {
+                Some("exact: each moment is the one at which a hook ran".to_owned())
+            }
+            Timewait::Asked => Some(format!(
+                "each time has its own bound: beginnings to {tick}, ends by expiry to half the time \
+                 between two looks, ends before their time to half of what was left"
+            )),
+            Timewait::Off => None,
+        }
+    }
+}
