@@ -43,7 +43,7 @@ pub struct Tally {
     /// Sockets that existed when the trace began, those whose state no event will ever tell apart
     /// included.
     pub existing: u64,
-    /// Timewait sockets among them, filters aside.
+    /// Timewait sockets among them that may be shown.
     pub timewait_found: u64,
     /// Connections that were shown and still in a timewait socket at the end.
     pub timewait_open: u64,

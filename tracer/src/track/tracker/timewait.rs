@@ -239,13 +239,13 @@ impl Tracker {
 
     /// Takes in a timewait socket that was there before the trace.
     pub(super) fn handle_existing_timewait(&mut self, existing: &Existing) {
-        self.tally.timewait_found += 1;
         let id = self.number();
         let mut connection = Connection::found(id, existing);
         connection.find_in_timewait(existing);
         connection.judge(&self.selection);
         if connection.verdict != Verdict::Hidden {
             connection.held.push(connection.found_change(existing.at));
+            self.tally.timewait_found += 1;
         }
         self.add(connection);
         self.hidden.timewaits.living.insert(existing.cookie, id);
