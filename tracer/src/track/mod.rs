@@ -4,6 +4,7 @@
 //! **Never:** a clock, I/O, or a look at the world: time comes in with the events, so the same
 //! events give the same output, live or replayed.
 
+pub mod asking;
 mod connection;
 mod ending;
 mod hidden;

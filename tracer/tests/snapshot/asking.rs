@@ -6,10 +6,13 @@ use std::net::{Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpListener, TcpStr
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use tracer::model::{Answer, Existing, Found, Look, Question, TcpState};
+use tracer::model::{
+    Answer, Event, Existing, Found, Look, MonoNs, Question, TcpState, TimewaitEnd, TimewaitNews,
+};
 use tracer::source::clock::boot_time;
 use tracer::source::snapshot::take;
 use tracer::source::sock_diag::ask;
+use tracer::track::asking::{Asker, Mode};
 
 use super::place::{Place, can_run, ip};
 
@@ -213,4 +216,54 @@ fn what_cannot_be_asked_says_so_and_the_others_are_answered() {
     assert!(matches!(&looks[0].answer, Answer::Failed(why) if why.contains("both of its ends")));
     assert_eq!(found(&looks[1]).state, TcpState::TimeWait);
     assert_eq!(place.run(|| ask(&[])), []);
+}
+
+#[test]
+fn an_asker_tells_when_a_timewait_socket_ended() {
+    if !can_run() {
+        return;
+    }
+    let place = Place::new();
+    place.run(|| fs::write("/proc/sys/net/ipv4/tcp_fin_timeout", "3").expect("to set it"));
+    let (listener, addr) = place.listen("127.0.0.1:0");
+    let (client, server) = place.connect(&listener, addr);
+    drop(client);
+    let existing = timewait(&place, 1).remove(0);
+    let mut asker = Asker::new(Mode::Diag, None, 10);
+    asker.handle(&Event::Existing(existing.clone()));
+
+    // Beside the asker's few questions, as many as there is time for: they know better.
+    let question = question(&existing);
+    let (mut there, mut gone) = (existing.at, None);
+    let mut asked = 0;
+    let told = loop {
+        let look = ask_one(&place, question);
+        match look.answer {
+            Answer::Found(_) => there = look.before,
+            Answer::Absent => gone = gone.or(Some(look.after)),
+            _ => panic!("{look:?}"),
+        }
+        let mut told = Vec::new();
+        for question in asker.questions(boot_time()) {
+            asked += 1;
+            told.extend(asker.answer(&question, &ask_one(&place, question)));
+        }
+        if let Some(Event::Timewait(timewait)) = told.pop() {
+            break timewait;
+        }
+        let late = boot_time().since(existing.at) > Some(30_000_000_000);
+        assert!(!late, "no end is told");
+    };
+    let end = TimewaitEnd::Expired;
+    assert_eq!(told.news, TimewaitNews::Ended { end, timer: None });
+    assert_eq!(told.substate, TcpState::FinWait2);
+    let earliest = MonoNs(told.at.0 - told.error_ns);
+    let latest = told.at.plus(told.error_ns);
+    assert!(
+        earliest <= gone.unwrap_or(latest) && there <= latest,
+        "{told:?} {there:?} {gone:?}"
+    );
+    assert!(told.error_ns < 500_000_000, "{told:?}");
+    assert!((5..=40).contains(&asked), "{asked}");
+    drop::<(TcpListener, TcpStream)>((listener, server));
 }
