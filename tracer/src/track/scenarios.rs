@@ -1,5 +1,8 @@
 //! Scenarios of single connections, told as scripts.
 
+mod request;
+mod timewait;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::output::Unknown;
