@@ -64,7 +64,7 @@ fn a_filter_that_cannot_be_meant_is_refused() {
 #[test]
 fn a_filter_that_nothing_can_match_is_refused() {
     for (options, next) in [
-        ("--state TIME_WAIT", "FIN_WAIT2"),
+        ("--time-wait off --state TIME_WAIT", "FIN_WAIT2"),
         ("--state ESTABLISHED,LISTEN", "-l"),
         ("-l --rport 80", "--lport"),
         ("-l --state CLOSE_WAIT", "-a"),

@@ -120,7 +120,7 @@ pub struct FilterArgs {
     /// Network namespace: a name from `ip netns list`, a path, a process id, or an inode number.
     #[arg(long, value_name = "NETNS", value_delimiter = ',')]
     pub netns: Vec<String>,
-    /// A state that the connection has been in, such as CLOSE_WAIT; TIME_WAIT is not measured yet.
+    /// A state that the connection has been in, such as CLOSE_WAIT.
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = parse_state)]
     pub states: Vec<TcpState>,
     /// Only listening sockets.

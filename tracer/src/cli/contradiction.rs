@@ -18,12 +18,30 @@ pub(super) fn refuse(args: &FilterArgs, listening: Listening) -> Result<(), Stri
     refuse_families(args)
 }
 
-/// Refuses a method of following TIME_WAIT that the other options leave no room for.
+/// Refuses a filter by TIME_WAIT where nobody follows it, and a method of following it that the other options leave no room for.
 ///
 /// # Errors
 ///
 /// Which they are, and what to type instead.
-pub(super) fn refuse_method(method: TimeWaitArg, raw: bool, hook: HookArg) -> Result<(), String> {
+pub(super) fn refuse_method(
+    method: TimeWaitArg,
+    raw: bool,
+    hook: HookArg,
+    states: &[TcpState],
+) -> Result<(), String> {
+    let off = match (method, raw) {
+        (TimeWaitArg::Off, _) => Some("--time-wait off"),
+        (_, true) => Some("--raw"),
+        _ => None,
+    };
+    if let Some(off) = off
+        && states.contains(&TcpState::TimeWait)
+    {
+        return Err(format!(
+            "cannot filter by `--state TIME_WAIT` with {off}: nothing is then known of it; leave {off} \
+             out, or take FIN_WAIT2,CLOSING, which come before it"
+        ));
+    }
     let name = match method {
         TimeWaitArg::Auto | TimeWaitArg::Off => return Ok(()),
         TimeWaitArg::Fentry => "fentry",
@@ -128,6 +146,8 @@ mod tests {
             ("-6 --laddr 10.0.0.0/8", "-6"),
             ("-6 --raddr ::ffff:10.0.0.1", "-6"),
             ("--raw --time-wait timer", "leave one"),
+            ("--raw --state TIME_WAIT", "leave --raw out"),
+            ("--time-wait off --state TIME_WAIT", "FIN_WAIT2"),
             ("--hook classic --time-wait fentry", "--time-wait diag"),
         ] {
             let said = plan(options).expect_err(options);
@@ -146,6 +166,7 @@ mod tests {
             "-4 --addr ::ffff:10.0.0.1",
             "-l --port 80",
             "--raw --time-wait off",
+            "--state TIME_WAIT",
             "--hook classic --time-wait diag",
         ] {
             assert_eq!(plan(options), Ok(()), "{options}");

@@ -93,20 +93,12 @@ pub(super) fn parse_prefix(text: &str) -> Result<Prefix, String> {
     })
 }
 
-/// Reads a state by any of its names, other than the one in which nothing is seen yet.
+/// Reads a state by any of its names.
 pub(super) fn parse_state(text: &str) -> Result<TcpState, String> {
     match TcpState::parse(text) {
-        Some(TcpState::TimeWait) => Err("this version does not measure TIME_WAIT, so nothing \
-            would be shown; take FIN_WAIT2,CLOSING, which come before it, or see \
-            `ss -tan state time-wait`"
-            .to_owned()),
         Some(state) => Ok(state),
         None => {
-            let names: Vec<String> = TcpState::ALL
-                .iter()
-                .filter(|&&state| state != TcpState::TimeWait)
-                .map(ToString::to_string)
-                .collect();
+            let names: Vec<String> = TcpState::ALL.iter().map(ToString::to_string).collect();
             Err(format!("it is none of {}", names.join(", ")))
         }
     }
@@ -186,14 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_never_seen_is_no_filter() {
+    fn a_state_has_many_names_and_a_wrong_one_is_told_them() {
         assert_eq!(parse_state("fin-wait-2"), Ok(TcpState::FinWait2));
-        for name in ["TIME_WAIT", "time-wait"] {
-            let said = parse_state(name).expect_err(name);
-            assert!(said.contains("does not measure"), "{said}");
-        }
+        assert_eq!(parse_state("time-wait"), Ok(TcpState::TimeWait));
         let said = parse_state("OPEN").expect_err("no state");
-        assert!(!said.contains("TIME_WAIT"), "{said}");
+        assert!(said.contains("TIME_WAIT"), "{said}");
     }
 
     #[test]

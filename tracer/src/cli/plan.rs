@@ -89,7 +89,7 @@ impl Plan {
             _ => Listening::Hidden,
         };
         contradiction::refuse(&args.filters, listening)?;
-        contradiction::refuse_method(args.time_wait, raw, args.hook)?;
+        contradiction::refuse_method(args.time_wait, raw, args.hook, &args.filters.states)?;
         let selection = selection(&args.filters, listening);
         Ok(Self {
             early: early_filter(&selection),

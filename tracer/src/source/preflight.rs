@@ -74,7 +74,7 @@ impl Host {
             settings::check_jit(self),
             settings::check_unprivileged(self),
             settings::check_statistics(self),
-            network::check_time_wait(self),
+            network::check_time_wait(self, &types),
         ];
         HostReport {
             conclusion: conclude(&checks, hook),

@@ -2,6 +2,7 @@
 
 use super::super::netns;
 use super::super::sock_diag;
+use super::hooks::Types;
 use super::{Host, not_ok, ok};
 use crate::model::Family;
 use crate::model::host::{Check, Verdict};
@@ -92,22 +93,60 @@ pub(super) fn check_namespaces(seen: &Seen) -> Check {
     )
 }
 
-pub(super) fn check_time_wait(host: &Host) -> Check {
+/// Tells how TIME_WAIT would be followed. Whether the kernel lets functions be hooked only trying
+/// shows, which a look from outside does not do.
+pub(super) fn check_time_wait(host: &Host, types: &Types) -> Check {
+    let name = "TIME_WAIT";
     let setting = |name: &str| {
         let path = format!("/proc/sys/net/ipv4/{name}");
         host.read(&path)
             .map_or_else(|_| format!("{name} ?"), |value| format!("{name} {value}"))
     };
-    not_ok(
-        "TIME_WAIT",
-        Verdict::Limited,
-        format!(
-            "not measured by this version; {}, {}",
-            setting("tcp_tw_reuse"),
-            setting("tcp_max_tw_buckets")
+    let settings = format!(
+        "{}, {}",
+        setting("tcp_tw_reuse"),
+        setting("tcp_max_tw_buckets")
+    );
+    if !matches!(types, Types::Described { .. }) {
+        return not_ok(
+            name,
+            Verdict::Limited,
+            format!("no kernel types to hook it by; {settings}"),
+            "Each timewait socket is asked for by sock_diag again and again: every time has a bound \
+             that is told with it, and half-open connections are not followed.",
+            "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y",
+        );
+    }
+    match handler_address(host) {
+        Some(true) => ok(
+            name,
+            format!("the kernel tells where tw_timer_handler lies; {settings}"),
+            "Followed by hooks, half-open connections too: on the functions themselves (fentry) where \
+             the kernel allows it, else on its timers. A session's first line says which.",
         ),
-        "The tracepoint does not show it. A timeline that ends in FIN_WAIT2 or CLOSING says that \
-         the connection may have gone on in a timewait socket.",
-        "`ss -tano state time-wait` shows those that there are; `tracer states TIME_WAIT` explains",
-    )
+        Some(false) => not_ok(
+            name,
+            Verdict::Limited,
+            format!("/proc/kallsyms shows no address of tw_timer_handler; {settings}"),
+            "Followed by hooks on functions (fentry) where the kernel allows it, without the reasons \
+             of early ends; else each timewait socket is asked for again and again.",
+            "run as root, or set kernel.kptr_restrict to 1",
+        ),
+        None => not_ok(
+            name,
+            Verdict::Unknown,
+            format!("/proc/kallsyms cannot be read; {settings}"),
+            "Whether it can be followed by hooks shows when a trace begins.",
+            "run as root",
+        ),
+    }
+}
+
+/// Whether the kernel shows where the timer function of timewait sockets lies.
+fn handler_address(host: &Host) -> Option<bool> {
+    let text = host.read("/proc/kallsyms").ok()?;
+    let line = text
+        .lines()
+        .find(|line| line.split(' ').nth(2) == Some("tw_timer_handler"));
+    Some(line.is_some_and(|line| line.bytes().take(16).any(|digit| digit != b'0')))
 }
