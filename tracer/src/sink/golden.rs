@@ -159,7 +159,7 @@ fn summary(outputs: &[Output]) -> Summary {
 }
 
 /// Compares with a golden file; `TRACER_BLESS=1` writes it instead, for a person to review.
-fn compare(file: &str, written: &str, golden: &str) {
+pub(super) fn compare(file: &str, written: &str, golden: &str) {
     if std::env::var_os("TRACER_BLESS").is_some() {
         let path = format!("{}/src/sink/{file}", env!("CARGO_MANIFEST_DIR"));
         std::fs::write(&path, written).expect("the golden file can be written");

@@ -10,6 +10,7 @@ mod escape;
 pub mod json;
 pub mod session;
 pub mod text;
+pub mod time_wait;
 mod words;
 
 #[cfg(test)]

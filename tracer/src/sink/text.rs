@@ -5,10 +5,10 @@
 
 mod change;
 mod duration;
-mod fold;
+pub(super) mod fold;
 mod life;
-mod number;
-mod palette;
+pub(super) mod number;
+pub(super) mod palette;
 mod summary;
 
 use jiff::tz::TimeZone;
@@ -126,7 +126,7 @@ impl Text {
 
 /// `curl[8518]`, or `-` where no process is known, as netstat prints it. Of a name that does not
 /// fit into the width the beginning is kept, and the number whole.
-fn process(process: Option<(u32, Comm)>, width: Option<usize>) -> String {
+pub(super) fn process(process: Option<(u32, Comm)>, width: Option<usize>) -> String {
     let Some((pid, comm)) = process else {
         return "-".to_owned();
     };
@@ -158,7 +158,7 @@ fn lasted(span: Span) -> String {
 }
 
 /// Why a timewait socket is gone, short enough for a narrow line.
-fn gone(end: TimewaitEnd) -> String {
+pub(super) fn gone(end: TimewaitEnd) -> String {
     match end {
         TimewaitEnd::NetnsGone => "namespace gone".to_owned(),
         TimewaitEnd::Unknown => "early, not known why".to_owned(),

@@ -148,11 +148,12 @@ impl TimeWait {
                 self.unrank(life);
             }
             Some(_) => self.fin_wait2.leave(second, span, how),
-            // A timewait socket took FIN_WAIT2 over, and only now tells of itself.
-            None if change.from == Some(TcpState::FinWait2) && how != Left::Unseen => {
-                self.fin_wait2.enter(second);
-                self.fin_wait2.leave(second, span, how);
-            }
+            // The timewait socket tells of itself only as it leaves.
+            None if how != Left::Unseen => match change.from {
+                Some(TcpState::FinWait2) => self.fin_wait2.pass(second, span, how),
+                Some(TcpState::TimeWait) => self.time_wait.pass(second, span, how),
+                _ => {}
+            },
             None => {}
         }
     }

@@ -3,7 +3,7 @@
 /// Breaks `text` into lines of at most `width` columns, all but the first `indent` columns less:
 /// after ` ·` where it can, else between words. A word that is wider than a line is left whole.
 /// Without a width there is one line.
-pub(super) fn fold(text: &str, width: Option<usize>, indent: usize) -> Vec<String> {
+pub(in crate::sink) fn fold(text: &str, width: Option<usize>, indent: usize) -> Vec<String> {
     let Some(width) = width else {
         return vec![text.to_owned()];
     };
@@ -27,7 +27,7 @@ pub(super) fn fold(text: &str, width: Option<usize>, indent: usize) -> Vec<Strin
 
 /// Breaks `text` like [`fold`], with `first` before the first line and `next`, which is no
 /// narrower, before the others; each line ends.
-pub(super) fn block(
+pub(in crate::sink) fn block(
     first: &str,
     next: &str,
     text: &str,
@@ -46,7 +46,7 @@ pub(super) fn block(
 }
 
 /// How many columns a text takes, a column a character.
-pub(super) fn columns(text: &str) -> usize {
+pub(in crate::sink) fn columns(text: &str) -> usize {
     text.chars().count()
 }
 

@@ -1,13 +1,13 @@
 //! Numbers as people read them.
 
 /// `1 change`, `12,345 changes`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
+pub(in crate::sink) fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))
 }
 
 /// A number with a comma after every three digits.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::sink) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -20,7 +20,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// `1 GiB`, `8 MiB`, `64 KiB`. The kernel takes powers of two only, of a page at least.
-pub(super) fn bytes(number: u32) -> String {
+pub(in crate::sink) fn bytes(number: u32) -> String {
     match number {
         0x4000_0000.. => format!("{} GiB", number >> 30),
         0x10_0000.. => format!("{} MiB", number >> 20),

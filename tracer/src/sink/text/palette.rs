@@ -6,28 +6,28 @@ use crate::model::TcpState;
 
 /// Colours text, or leaves it.
 #[derive(Clone, Copy)]
-pub(super) struct Palette {
-    pub(super) color: bool,
+pub(in crate::sink) struct Palette {
+    pub(in crate::sink) color: bool,
 }
 
 impl Palette {
     /// What is there to be skipped.
-    pub(super) fn dim(self, text: &str) -> String {
+    pub(in crate::sink) fn dim(self, text: &str) -> String {
         self.paint(Style::new().dimmed(), text)
     }
 
     /// What should not be overlooked.
-    pub(super) fn warn(self, text: &str) -> String {
+    pub(in crate::sink) fn warn(self, text: &str) -> String {
         self.paint(AnsiColor::Yellow.on_default().bold(), text)
     }
 
     /// What is well.
-    pub(super) fn good(self, text: &str) -> String {
+    pub(in crate::sink) fn good(self, text: &str) -> String {
         self.paint(AnsiColor::Green.on_default(), text)
     }
 
     /// A state: opening, open, closing and closed each have a colour.
-    pub(super) fn state(self, state: TcpState, text: &str) -> String {
+    pub(in crate::sink) fn state(self, state: TcpState, text: &str) -> String {
         use TcpState::*;
         let color = match state {
             SynSent | SynRecv => AnsiColor::Yellow,

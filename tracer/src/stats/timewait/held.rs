@@ -93,6 +93,13 @@ impl Held {
         self.times.add(span);
     }
 
+    /// Counts one that is known only as it leaves.
+    pub(super) fn pass(&mut self, second: u64, span: Span, how: Left) {
+        self.entered += 1;
+        self.hold();
+        self.leave(second, span, how);
+    }
+
     pub(super) fn figures(&self, second: u64) -> HeldFigures {
         HeldFigures {
             now: self.now,

@@ -19,11 +19,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, other: Self) {
-        self.now += other.now;
-        self.found += other.found;
-        self.entered += other.entered;
-        self.ended += other.ended;
+    /// Returns both together.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            now: self.now + other.now,
+            found: self.found + other.found,
+            entered: self.entered + other.entered,
+            ended: self.ended + other.ended,
+        }
     }
 
     fn enter(&mut self, found: bool) {
@@ -89,7 +92,9 @@ impl<K: Ord + Clone> Ranking<K> {
     /// Counts a socket; returns whether its key is listed, which [`leave`](Self::leave) must be told.
     pub(super) fn enter(&mut self, key: K, found: bool) -> bool {
         let others = &mut self.others;
-        let tally = self.listed.get_or_add(key, |gone| others.add(gone));
+        let tally = self
+            .listed
+            .get_or_add(key, |gone| *others = others.with(gone));
         let is_listed = tally.is_some();
         tally.unwrap_or(&mut self.others).enter(found);
         is_listed
@@ -113,8 +118,9 @@ impl<K: Ord + Clone> Ranking<K> {
             order(b).cmp(&order(a)).then_with(|| one.cmp(other))
         });
         let beyond = all.split_off(rows.min(all.len()));
-        let mut rest = self.others;
-        beyond.iter().for_each(|&(_, tally)| rest.add(tally));
+        let rest = beyond
+            .iter()
+            .fold(self.others, |sum, &(_, tally)| sum.with(tally));
         Top {
             rows: all,
             rest,

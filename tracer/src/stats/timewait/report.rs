@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::{HeldFigures, PortUse, TimeWait, Top};
 use crate::model::event::Comm;
 use crate::model::minisock::TIMEWAIT_NS;
+use crate::model::timer_wheel::Wheel;
 use crate::model::{MonoNs, TcpSettings};
 
 /// What a report is to hold, and what it needs to know of this host.
@@ -12,9 +13,8 @@ use crate::model::{MonoNs, TcpSettings};
 pub struct Terms {
     /// Rows of each list.
     pub rows: usize,
-    /// How long the kernel's timer can take for a TIME_WAIT, shortest and longest, nanoseconds;
-    /// `None` where the ticks of this kernel are not known.
-    pub timer_ns: Option<(u64, u64)>,
+    /// Ticks of this kernel in a second, where they are known.
+    pub hz: Option<u32>,
 }
 
 /// A process, or that none is known.
@@ -60,8 +60,11 @@ pub struct Report {
     pub duration_ns: u64,
     /// Changes known to be lost, of any connection.
     pub lost: u64,
-    /// As [`Terms::timer_ns`].
-    pub timer_ns: Option<(u64, u64)>,
+    /// Ticks of this kernel in a second, where they are known.
+    pub hz: Option<u32>,
+    /// How long its timer takes for a TIME_WAIT that nothing disturbs, at least and at most,
+    /// nanoseconds; of whatever kernel, where its ticks are not known.
+    pub timer_ns: (u64, u64),
     /// Timewait sockets in TIME_WAIT.
     pub time_wait: HeldFigures,
     /// Timewait sockets in FIN_WAIT2.
@@ -82,7 +85,7 @@ pub struct Report {
     pub cgroups: Top<Option<u64>>,
     /// TIME_WAIT by network namespace.
     pub namespaces: Top<Option<u32>>,
-    /// What each namespace of that list allows.
+    /// What each namespace of the two lists above and below allows.
     pub settings: Vec<Namespace>,
     /// Local ports in use, those nearest to running out first.
     pub ports: Vec<PortUse>,
@@ -93,17 +96,24 @@ pub struct Report {
 }
 
 pub(super) fn report(figures: &TimeWait, now: MonoNs, terms: Terms) -> Report {
-    let Terms { rows, timer_ns } = terms;
+    let Terms { rows, hz } = terms;
+    let timer_ns = timer(hz);
     let second = figures.second(now);
     let settings = |netns: Option<u32>| figures.settings.get(&netns);
-    // Without a tick nothing is known but the nominal time.
-    let time_wait_ns = timer_ns.map_or(TIMEWAIT_NS, |(least, most)| least.midpoint(most));
+    let time_wait_ns = timer_ns.0.midpoint(timer_ns.1);
     let (ports, port_ends) = figures.ports.top(rows, second, time_wait_ns, settings);
     let namespaces = figures.namespaces.top(rows);
+    let mut seen: Vec<Option<u32>> = namespaces.rows.iter().map(|&(netns, _)| netns).collect();
+    for port in &ports {
+        if !seen.contains(&port.towards.netns) {
+            seen.push(port.towards.netns);
+        }
+    }
     Report {
         at: now,
         duration_ns: now.since(figures.start).unwrap_or_default(),
         lost: figures.lost,
+        hz,
         timer_ns,
         time_wait: figures.time_wait.figures(second),
         fin_wait2: figures.fin_wait2.figures(second),
@@ -114,10 +124,10 @@ pub(super) fn report(figures: &TimeWait, now: MonoNs, terms: Terms) -> Report {
         local_ports: figures.local_ports.top(rows),
         remotes: figures.remotes.top(rows),
         cgroups: figures.cgroups.top(rows),
-        settings: namespaces
-            .rows
-            .iter()
-            .map(|&(netns, _)| Namespace {
+        settings: seen
+            .into_iter()
+            .take(rows)
+            .map(|netns| Namespace {
                 netns,
                 settings: settings(netns).cloned(),
             })
@@ -126,5 +136,18 @@ pub(super) fn report(figures: &TimeWait, now: MonoNs, terms: Terms) -> Report {
         ports,
         port_ends,
         ports_unlisted: figures.ports.unlisted(),
+    }
+}
+
+/// How long the kernel's timer takes for a TIME_WAIT, at least and at most.
+fn timer(hz: Option<u32>) -> (u64, u64) {
+    let takes = |wheel: Wheel| wheel.takes(TIMEWAIT_NS);
+    match hz.and_then(Wheel::new) {
+        Some(wheel) => takes(wheel),
+        None => Wheel::usual()
+            .map(takes)
+            .fold((TIMEWAIT_NS, TIMEWAIT_NS), |(least, most), one| {
+                (least.min(one.0), most.max(one.1))
+            }),
     }
 }

@@ -12,7 +12,7 @@ const SECOND: u64 = 1_000_000_000;
 const START: MonoNs = MonoNs(100 * SECOND);
 const TERMS: Terms = Terms {
     rows: 5,
-    timer_ns: Some((60_004_000_000, 62_048_000_000)),
+    hz: Some(250),
 };
 const EXPIRED: Origin = Origin::Timewait {
     end: Some(TimewaitEnd::Expired),
@@ -410,4 +410,26 @@ fn listeners_have_no_part_in_it() {
     let report = host.report(SECOND);
     assert_eq!(report.ports, []);
     assert_eq!(report.time_wait.found, 0);
+}
+
+#[test]
+fn the_timer_wheel_says_how_long_is_usual() {
+    let host = Host::new();
+    let takes = |hz| host.figures.report(START, Terms { rows: 1, hz }).timer_ns;
+    assert_eq!(takes(Some(250)), (60 * SECOND, 62_048_000_000));
+    assert_eq!(takes(Some(1000)), (60 * SECOND, 64_096_000_000));
+    // Whatever it is, no kernel takes longer.
+    assert_eq!(takes(None), (60 * SECOND, 65_120_000_000));
+}
+
+#[test]
+fn a_time_wait_that_shows_only_as_it_ends_was_there_too() {
+    let mut host = Host::new();
+    host.change(ours(1), SECOND, TOLD, Some(FinWait1), FinWait2, None);
+    let span = Span::Unknown(Unknown::Missed);
+    host.end(ours(1), 61 * SECOND, EXPIRED, span);
+    let figures = host.report(62 * SECOND).time_wait;
+    assert_eq!((figures.entered, figures.left, figures.now), (1, 1, 0));
+    assert_eq!(figures.spread.unknown, 1);
+    assert_eq!(figures.ends[&TimewaitEnd::Expired], 1);
 }
