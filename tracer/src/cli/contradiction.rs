@@ -54,11 +54,10 @@ pub(super) fn refuse_method(
              never says TIME_WAIT; leave one of them out"
         ));
     }
-    let needs_cookie = matches!(method, TimeWaitArg::Fentry | TimeWaitArg::Timer);
-    if needs_cookie && matches!(hook, HookArg::Classic) {
+    if matches!(hook, HookArg::Classic) {
         return Err(format!(
             "cannot follow TIME_WAIT via {name} with the classic hook, which does not tell the cookie \
-             by which a timewait socket is known; use `--hook btf`, or `--time-wait diag`"
+             by which a timewait socket is known; use `--hook btf`"
         ));
     }
     Ok(())
@@ -148,7 +147,8 @@ mod tests {
             ("--raw --time-wait timer", "leave one"),
             ("--raw --state TIME_WAIT", "leave --raw out"),
             ("--time-wait off --state TIME_WAIT", "FIN_WAIT2"),
-            ("--hook classic --time-wait fentry", "--time-wait diag"),
+            ("--hook classic --time-wait fentry", "--hook btf"),
+            ("--hook classic --time-wait diag", "--hook btf"),
         ] {
             let said = plan(options).expect_err(options);
             assert!(said.contains(next), "{options}: {said}");
@@ -167,7 +167,7 @@ mod tests {
             "-l --port 80",
             "--raw --time-wait off",
             "--state TIME_WAIT",
-            "--hook classic --time-wait diag",
+            "--hook classic",
         ] {
             assert_eq!(plan(options), Ok(()), "{options}");
         }

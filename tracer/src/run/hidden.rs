@@ -4,8 +4,9 @@
 use crate::cli::args::TimeWaitArg;
 use crate::model::MonoNs;
 use crate::source::hz::hz;
-use crate::source::live::{Live, Method};
+use crate::source::live::{Hook, Live, Method};
 use crate::stats::Methods;
+use crate::track::asking::{Asker, Mode};
 use crate::track::{Follows, Timewaits};
 
 /// The methods in force.
@@ -31,6 +32,8 @@ impl HiddenMethods {
         let timewait = match (live.timewait, wanted) {
             (Some(method), _) => Timewait::Hooked(method),
             (None, TimeWaitArg::Off) => Timewait::Off,
+            // Without a cookie nobody can say which timewait socket is whose.
+            (None, _) if live.hook == Hook::Classic => Timewait::Off,
             (None, _) => Timewait::Asked,
         };
         Self {
@@ -70,6 +73,16 @@ impl HiddenMethods {
             since,
             tick_ns: self.hz.map(|hz| 1_000_000_000 / u64::from(hz)),
         }
+    }
+
+    /// What is to be asked, if anything is.
+    pub(super) fn asker(self, limit: usize) -> Option<Asker> {
+        let mode = match self.timewait {
+            Timewait::Asked => Mode::Diag,
+            Timewait::Hooked(Method::Timer) if !self.sees_silent_rearms => Mode::Timer,
+            Timewait::Hooked(_) | Timewait::Off => return None,
+        };
+        Some(Asker::new(mode, self.hz, limit))
     }
 
     /// How exact the times are.

@@ -17,12 +17,14 @@ use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
 use crate::model::{Event, Loss, MonoNs};
 use crate::sink::Session;
+use crate::source::asking::Asking;
 use crate::source::batch::Batch;
 use crate::source::clock::boot_time;
 use crate::source::live::{Hook, HookChoice, Live, Method, MethodChoice, Options};
 use crate::source::netns::{self, Resolved};
 use crate::source::{cgroup, preflight, snapshot};
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
+use crate::track::asking::Asker;
 use crate::track::{Origin, Output, Tracker};
 
 /// Rest after each reading of a busy ring buffer: changes then come in batches, and the kernel side
@@ -149,6 +151,8 @@ struct Tracing {
     losses: Vec<Loss>,
     tracker: Tracker,
     reconciler: Reconciler,
+    /// What is asked where no hook tells, and in which namespaces.
+    asker: Option<(Asker, Asking)>,
     summary: SummaryBuilder,
     writer: Writer,
     /// Whether only what the tracepoint said is written.
@@ -175,6 +179,9 @@ impl Tracing {
         tracker.follow(methods.follows(start));
         let mut tracing = Self {
             tracker,
+            asker: methods
+                .asker(plan.limits.connections)
+                .map(|asker| (asker, Asking::new(&namespaces))),
             reconciler: Reconciler::new(readings, &existing.existing),
             summary: SummaryBuilder::new(methods.names()),
             writer: Writer::new(&plan.output, wall, plan.quiet, plan.verbose > 0),
@@ -191,7 +198,11 @@ impl Tracing {
         // What changed while the list was made, then the list: changes tell more.
         while !tracing.take_in()? {}
         for socket in existing.existing {
-            tracing.tracker.handle(&Event::Existing(socket));
+            let event = Event::Existing(socket);
+            if let Some((asker, _)) = &mut tracing.asker {
+                asker.handle(&event);
+            }
+            tracing.tracker.handle(&event);
         }
         tracing.tracker.handle(&Event::ExistingComplete);
 
@@ -225,7 +236,9 @@ impl Tracing {
         let mut looked_at = Instant::now();
         loop {
             let now = boot_time();
-            if self.take_in()? {
+            let emptied = self.take_in()?;
+            self.ask();
+            if emptied {
                 self.tracker.handle_timeout(now);
             }
             self.put_out()?;
@@ -305,12 +318,16 @@ impl Tracing {
             batch,
             tracker,
             reconciler,
+            asker,
             losses,
             ..
         } = self;
         let later = batch.events(mem::take(losses), |event| {
             if let Event::StateChange(change) = &event {
                 reconciler.count(change);
+            }
+            if let Some((asker, _)) = asker {
+                asker.handle(&event);
             }
             tracker.handle(&event);
         })?;
@@ -323,6 +340,22 @@ impl Tracing {
             *losses = later;
         }
         Ok(emptied)
+    }
+
+    /// Asks what is due, and takes the answers in.
+    fn ask(&mut self) {
+        let Some((asker, asking)) = &mut self.asker else {
+            return;
+        };
+        let questions = asker.questions(boot_time());
+        for (question, look) in asking.ask(questions) {
+            if let Some(event) = asker.answer(&question, &look) {
+                self.tracker.handle(&event);
+            }
+        }
+        while let Some(question) = asker.poll_given_up() {
+            self.tracker.give_up_timewait(question.cookie);
+        }
     }
 
     fn put_out(&mut self) -> Result<(), Failure> {
@@ -338,9 +371,14 @@ impl Tracing {
 
     /// How long until something is due.
     fn until_timeout(&self) -> Duration {
-        let due = self
-            .tracker
-            .poll_timeout()
+        let asked = self
+            .asker
+            .as_ref()
+            .and_then(|(asker, _)| asker.poll_timeout());
+        let due = [self.tracker.poll_timeout(), asked]
+            .into_iter()
+            .flatten()
+            .min()
             .map(|due| Duration::from_nanos(due.since(boot_time()).unwrap_or_default()));
         due.map_or(TICK, |due| due.min(TICK))
     }

@@ -3,6 +3,7 @@
 //! **Owns:** netlink, namespaces, `/proc`, and the clock they are timed by.
 //! **Never:** meaning: what arrives is handed on as the vocabulary of `model` has it.
 
+pub mod asking;
 pub mod batch;
 mod btf;
 pub mod cgroup;

@@ -112,8 +112,9 @@ pub(super) fn check_time_wait(host: &Host, types: &Types) -> Check {
             name,
             Verdict::Limited,
             format!("no kernel types to hook it by; {settings}"),
-            "Each timewait socket is asked for by sock_diag again and again: every time has a bound \
-             that is told with it, and half-open connections are not followed.",
+            "Not followed: the classic hook does not tell the cookie by which a timewait socket is \
+             known. A timeline that ends in FIN_WAIT2 or CLOSING says that the connection may have \
+             gone on.",
             "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y",
         );
     }

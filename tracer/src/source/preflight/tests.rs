@@ -282,5 +282,5 @@ fn how_time_wait_is_followed_depends_on_types_and_addresses() {
     fake.assert_verdict("TIME_WAIT", Verdict::Unknown);
     fake.remove(hooks::BTF);
     let check = fake.assert_verdict("TIME_WAIT", Verdict::Limited);
-    assert!(check.means.contains("sock_diag"), "{check:?}");
+    assert!(check.means.contains("Not followed"), "{check:?}");
 }

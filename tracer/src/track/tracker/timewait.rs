@@ -80,7 +80,7 @@ impl Tracker {
     pub(super) fn without_timewait(&self, id: ConnId, change: &StateChange) -> Option<Ending> {
         if self.follows.timewaits != Timewaits::Hooked
             || change.to != TcpState::Close
-            || !matches!(change.from, TcpState::FinWait2 | TcpState::Closing)
+            || !goes_on(change.from)
         {
             return None;
         }
@@ -198,6 +198,21 @@ impl Tracker {
             {
                 self.close_parked(id, &change, None);
             }
+        }
+    }
+
+    /// Says that nothing more will be told of a timewait socket: its connection is told as far as it is
+    /// known.
+    pub fn give_up_timewait(&mut self, cookie: u64) {
+        let known = Known::Cookie(cookie);
+        if let Some(id) = self.hidden.timewaits.parked.remove(&known)
+            && let Some(connection) = self.connections.get_mut(&id)
+            && let Some(change) = connection.parked.take()
+        {
+            self.close_parked(id, &change, None);
+        }
+        if let Some(id) = self.hidden.timewaits.living.remove(&cookie) {
+            self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::Missed));
         }
     }
 
@@ -320,11 +335,13 @@ impl Tracker {
 }
 
 /// Returns whether a state can be followed by a timewait socket.
+///
+/// # Kernel
+///
+/// `tcp_time_wait` is called in FIN_WAIT2 and in CLOSING alone; on the way from FIN_WAIT1 the full
+/// socket enters FIN_WAIT2 first.
 fn goes_on(state: TcpState) -> bool {
-    matches!(
-        state,
-        TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing
-    )
+    matches!(state, TcpState::FinWait2 | TcpState::Closing)
 }
 
 /// When a timewait socket's timer was last set, by what it is set for; and by how much that may be

@@ -1,0 +1,84 @@
+//! Asking after timewait sockets in whichever network namespaces they are.
+//!
+//! **Owns:** the way to each namespace, looked for again when it is lost.
+//! **Never:** a namespace held open between two calls: it would live on, with all its TIME_WAIT.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::clock::boot_time;
+use super::netns::{self, NetNs, NetNsError, within};
+use super::sock_diag;
+use crate::model::{Answer, Look, MonoNs, Question};
+
+/// Ways to namespaces are looked for at most this often: that walks all of `/proc`.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Ways to the namespaces that are known.
+#[derive(Debug, Default)]
+pub struct Asking {
+    ways: BTreeMap<u32, NetNs>,
+    looked: Option<Instant>,
+}
+
+impl Asking {
+    /// Starts with the namespaces that were found already.
+    pub fn new(namespaces: &[NetNs]) -> Self {
+        let ways = namespaces.iter().map(|one| (one.inode, one.clone()));
+        Self {
+            ways: ways.collect(),
+            looked: None,
+        }
+    }
+
+    /// Asks each question in its namespace, and returns it with what was answered.
+    pub fn ask(&mut self, questions: Vec<Question>) -> Vec<(Question, Look)> {
+        let mut by_netns: BTreeMap<u32, Vec<Question>> = BTreeMap::new();
+        for question in questions {
+            by_netns.entry(question.netns).or_default().push(question);
+        }
+        let mut answered = Vec::new();
+        for (inode, questions) in by_netns {
+            let looks = self.ask_in(inode, &questions);
+            answered.extend(questions.into_iter().zip(looks));
+        }
+        answered
+    }
+
+    fn ask_in(&mut self, inode: u32, questions: &[Question]) -> Vec<Look> {
+        let before = boot_time();
+        for _ in 0..2 {
+            let Some(netns) = self.way(inode) else {
+                break;
+            };
+            match within(&netns, || sock_diag::ask(questions)) {
+                Ok(looks) => return looks,
+                // Its process has ended; another may still lead there.
+                Err(NetNsError::Gone { .. }) => drop(self.ways.remove(&inode)),
+                Err(error) => {
+                    let answer = Answer::Failed(error.to_string());
+                    return vec![look(before, answer); questions.len()];
+                }
+            }
+        }
+        vec![look(before, Answer::NetnsGone); questions.len()]
+    }
+
+    fn way(&mut self, inode: u32) -> Option<NetNs> {
+        let due = self.looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
+        if !self.ways.contains_key(&inode) && due {
+            self.looked = Some(Instant::now());
+            let found = netns::all().entered;
+            self.ways = found.into_iter().map(|one| (one.inode, one)).collect();
+        }
+        self.ways.get(&inode).cloned()
+    }
+}
+
+fn look(before: MonoNs, answer: Answer) -> Look {
+    Look {
+        before,
+        after: boot_time(),
+        answer,
+    }
+}
