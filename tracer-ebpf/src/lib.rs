@@ -10,10 +10,12 @@
 
 #![no_std]
 
+mod age;
 mod config;
 mod minisock;
 mod record;
 
+pub use age::*;
 pub use config::*;
 pub use minisock::*;
 pub use record::*;

@@ -12,6 +12,8 @@
 #![cfg_attr(target_arch = "bpf", no_main)]
 
 #[cfg(target_arch = "bpf")]
+mod ages;
+#[cfg(target_arch = "bpf")]
 mod callers;
 #[cfg(target_arch = "bpf")]
 mod classic;

@@ -18,6 +18,7 @@ use super::kernel_log::KernelLog;
 use super::losses::Losses;
 use crate::model::{EarlyFilter, Loss};
 
+pub(super) use attach::OBJECT;
 pub use error::LiveError;
 pub use hidden::{Method, MethodChoice};
 

@@ -24,3 +24,4 @@ pub mod port_settings;
 pub mod preflight;
 pub mod snapshot;
 pub mod sock_diag;
+pub mod timewait_ages;

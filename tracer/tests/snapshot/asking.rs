@@ -17,7 +17,7 @@ use tracer::track::asking::{Asker, Mode};
 use super::place::{Place, can_run, ip};
 
 /// Closes both ends, the client's first, and waits until both know.
-fn close((client, server): (TcpStream, TcpStream)) {
+pub(crate) fn close((client, server): (TcpStream, TcpStream)) {
     client.shutdown(Shutdown::Write).expect("to shut down");
     to_the_end(&server);
     drop(server);
@@ -31,7 +31,7 @@ fn to_the_end(mut stream: &TcpStream) {
 }
 
 /// Returns the timewait sockets of a place, as soon as there are so many.
-fn timewait(place: &Place, count: usize) -> Vec<Existing> {
+pub(crate) fn timewait(place: &Place, count: usize) -> Vec<Existing> {
     let end = Instant::now() + Duration::from_secs(5);
     loop {
         let mut found = take(std::slice::from_ref(&place.netns)).existing;

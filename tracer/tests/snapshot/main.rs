@@ -1,6 +1,7 @@
 //! Snapshots, counters and namespaces, held against sockets that each test makes itself in network
 //! namespaces of its own. Needs root and `ip` (iproute2).
 
+mod ages;
 mod asking;
 mod place;
 
