@@ -99,7 +99,10 @@ fn accept_queue_overflow(hook: Hook) {
 /// not see. The summary says by how much they differ and accuses nobody; all else agrees.
 fn one_attempt_of_which_no_socket_tells(trace: &Trace) {
     for counter in &trace.summary().kernel {
-        let traced = counter.traced.expect("a count");
+        // The full queue's own counters move too, and nothing that is traced tells by how much.
+        let Some(traced) = counter.traced else {
+            continue;
+        };
         let unseen = i64::from(counter.counter == "AttemptFails");
         assert_eq!(
             counter.kernel,

@@ -5,9 +5,17 @@ use crate::cli::args::TimeWaitArg;
 use crate::model::MonoNs;
 use crate::source::hz::hz;
 use crate::source::live::{Hook, Live, Method};
-use crate::stats::Methods;
+use crate::source::preflight::{KernelRelease, kernel_release};
+use crate::stats::{Methods, Tells};
 use crate::track::asking::{Asker, Mode};
 use crate::track::{Follows, Timewaits};
+
+/// The first kernel that counts timewait sockets (`TW`, `TWKilled`) as they begin; earlier ones
+/// count them as they expire.
+const COUNTS_TIMEWAIT_BEGINNINGS: KernelRelease = KernelRelease {
+    major: 5,
+    minor: 18,
+};
 
 /// The methods in force.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +91,18 @@ impl HiddenMethods {
             Timewait::Hooked(_) | Timewait::Off => return None,
         };
         Some(Asker::new(mode, self.hz, limit))
+    }
+
+    /// What the kernel's counters can be held against.
+    pub(super) fn tells(self) -> Tells {
+        let is_hooked = matches!(self.timewait, Timewait::Hooked(_));
+        let counts_beginnings =
+            kernel_release().is_ok_and(|release| release >= COUNTS_TIMEWAIT_BEGINNINGS);
+        Tells {
+            timewait_hz: self.hz.filter(|_| is_hooked && counts_beginnings),
+            timewait_ends: is_hooked,
+            request_ends: self.requests.is_some(),
+        }
     }
 
     /// How exact the times are.

@@ -182,7 +182,7 @@ impl Tracing {
             asker: methods
                 .asker(plan.limits.connections)
                 .map(|asker| (asker, Asking::new(&namespaces))),
-            reconciler: Reconciler::new(readings, &existing.existing),
+            reconciler: Reconciler::new(readings, &existing.existing, methods.tells()),
             summary: SummaryBuilder::new(methods.names()),
             writer: Writer::new(&plan.output, wall, plan.quiet, plan.verbose > 0),
             batch: Batch::default(),
@@ -323,8 +323,11 @@ impl Tracing {
             ..
         } = self;
         let later = batch.events(mem::take(losses), |event| {
-            if let Event::StateChange(change) = &event {
-                reconciler.count(change);
+            match &event {
+                Event::StateChange(change) => reconciler.count(change),
+                Event::Timewait(timewait) => reconciler.count_timewait(timewait),
+                Event::Request(request) => reconciler.count_request(request),
+                _ => {}
             }
             if let Some((asker, _)) = asker {
                 asker.handle(&event);

@@ -54,7 +54,7 @@ impl Writer {
                 color: use_color(color),
                 width: terminal_width(),
                 verbose,
-                time_wait: false,
+                timewait_hooked: false,
             }),
         };
         Self {
@@ -68,7 +68,7 @@ impl Writer {
 
     pub(super) fn session(&mut self, session: &Session) -> Result<(), Failure> {
         if let Encoder::Text(text) = &mut self.encoder {
-            text.time_wait = session.time_wait != "off";
+            text.timewait_hooked = matches!(session.time_wait, "fentry" | "timer");
         }
         let bytes = match &self.encoder {
             Encoder::Text(_) if self.quiet => return Ok(()),

@@ -148,11 +148,15 @@ fn summary(outputs: &[Output]) -> Summary {
         uncertain: 0,
         note,
     };
+    let moved = compared("ListenDrops", Some(2), None, None, None);
     let differs = Some("changes were lost");
     let kernel = vec![
-        compared("ActiveOpens", Some(1), 1, Some(true), differs),
-        compared("PassiveOpens", Some(3), 1, Some(false), differs),
-        compared("CurrEstab", None, 0, None, Some("not read")),
+        compared("ActiveOpens", Some(1), Some(1), Some(true), differs),
+        compared("PassiveOpens", Some(3), Some(1), Some(false), differs),
+        compared("CurrEstab", None, Some(0), None, Some("not read")),
+        compared("TW", Some(2), Some(2), Some(true), None),
+        compared("TWKilled", Some(0), Some(0), Some(true), None),
+        moved,
     ];
     let timewait = TimewaitSockets { found: 1, open: 0 };
     builder.finish(70_000_000_000, 0, timewait, Ok(kernel))
@@ -184,7 +188,7 @@ fn text(naming: Naming, color: bool, width: Option<usize>) -> String {
         color,
         width,
         verbose: false,
-        time_wait: true,
+        timewait_hooked: true,
     };
     let outputs = outputs();
     let mut written = text.session(&session());

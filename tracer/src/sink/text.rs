@@ -42,8 +42,9 @@ pub struct Text {
     pub width: Option<usize>,
     /// Whether to tell how exact times are, and what could not be looked into when the trace began.
     pub verbose: bool,
-    /// Whether timewait sockets are followed, so that a full one's `CLOSE` is the connection's.
-    pub time_wait: bool,
+    /// Whether hooks tell of each timewait socket as it takes over: `CLOSE` is then the connection's
+    /// end, unless changes were lost.
+    pub timewait_hooked: bool,
 }
 
 impl Text {

@@ -1,11 +1,20 @@
 //! What was traced, held against what the kernel counted over the same time.
 //!
-//! **Owns:** which transitions each counter of RFC 4022 stands for, and where Linux differs.
+//! **Owns:** what each counter of RFC 4022, and those of Linux beside them, stand for.
 //! **Never:** a verdict where the two cannot be compared.
+
+mod begun;
+mod compare;
+mod counts;
 
 use std::collections::BTreeMap;
 
-use crate::model::{Existing, KernelCounters, MonoNs, StateChange, TcpState};
+use crate::model::{
+    Existing, KernelCounters, MonoNs, Request, StateChange, TcpState, Timewait, TimewaitEnd,
+    TimewaitNews,
+};
+use begun::Begun;
+use counts::{Counter, Counts};
 
 /// The counters of one namespace at one time: after `before` and before `after`.
 #[derive(Clone, Debug)]
@@ -27,8 +36,9 @@ pub struct Comparison {
     pub counter: &'static str,
     /// By how much the kernel's counter moved; `None` where it could not be read.
     pub kernel: Option<i64>,
-    /// By how much it should have moved by what was traced.
-    pub traced: i64,
+    /// By how much it should have moved by what was traced; `None` where nothing that is traced
+    /// tells.
+    pub traced: Option<i64>,
     /// Whether they agree; `None` where they cannot be compared.
     pub agree: Option<bool>,
     /// Changes that came while a counter was being read, or of which this hook cannot tell whether
@@ -47,76 +57,16 @@ mod note {
     pub(super) const CLOSE_WAIT: &str = "kernels differ on whether CLOSE_WAIT counts";
 }
 
-/// What one change, or many, should do to the counters.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    active_opens: i64,
-    passive_opens: i64,
-    attempt_fails: i64,
-    /// Ends of attempts of which the hook does not tell whether the kernel counts them.
-    attempts_undecided: i64,
-    estab_resets: i64,
-    /// ESTABLISHED alone.
-    curr_estab: i64,
-    /// CLOSE_WAIT too.
-    curr_estab_or_close_wait: i64,
-}
-
-impl Counts {
-    /// # Kernel
-    ///
-    /// RFC 4022, section 3, and where Linux counts: `ActiveOpens` in `tcp_connect`, which a socket
-    /// that found no free port never reaches; `PassiveOpens` in `tcp_create_openreq_child`;
-    /// `AttemptFails` in `tcp_done`, through which a close by the program itself does not go
-    /// (RFC 4022 would count it); `EstabResets` and `CurrEstab` in `tcp_set_state`.
-    fn of(change: &StateChange) -> Self {
-        use TcpState::{Close, CloseWait, Established, Listen, SynRecv, SynSent};
-        let mut counts = Self::default();
-        match (change.from, change.to) {
-            (Close, SynSent) => counts.active_opens = 1,
-            (Listen, SynRecv) => counts.passive_opens = 1,
-            (SynSent | SynRecv, Close) => {
-                match (change.task_holds_socket, change.error) {
-                    (Some(holds), Some(error)) => {
-                        counts.attempt_fails = i64::from(!holds || error.0 != 0);
-                    }
-                    _ => counts.attempts_undecided = 1,
-                }
-                let no_port = change.from == SynSent && change.shown.local_port == 0;
-                counts.active_opens = -i64::from(no_port);
-            }
-            (Established | CloseWait, Close) => counts.estab_resets = 1,
-            _ => {}
-        }
-        let moved = |in_it: &dyn Fn(TcpState) -> bool| {
-            i64::from(in_it(change.to)) - i64::from(in_it(change.from))
-        };
-        counts.curr_estab = moved(&|state| state == Established);
-        counts.curr_estab_or_close_wait = moved(&|state| matches!(state, Established | CloseWait));
-        counts
-    }
-
-    fn add(&mut self, other: Self) {
-        self.active_opens += other.active_opens;
-        self.passive_opens += other.passive_opens;
-        self.attempt_fails += other.attempt_fails;
-        self.attempts_undecided += other.attempts_undecided;
-        self.estab_resets += other.estab_resets;
-        self.curr_estab += other.curr_estab;
-        self.curr_estab_or_close_wait += other.curr_estab_or_close_wait;
-    }
-
-    fn magnitude(self) -> Self {
-        Self {
-            active_opens: self.active_opens.abs(),
-            passive_opens: self.passive_opens.abs(),
-            attempt_fails: self.attempt_fails.abs(),
-            attempts_undecided: self.attempts_undecided.abs(),
-            estab_resets: self.estab_resets.abs(),
-            curr_estab: self.curr_estab.abs(),
-            curr_estab_or_close_wait: self.curr_estab_or_close_wait.abs(),
-        }
-    }
+/// What is traced beside the changes of the tracepoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tells {
+    /// Ticks of the kernel's timers in a second, where hooks tell of each timewait socket as it
+    /// begins and the kernel counts it then (Linux 5.18).
+    pub timewait_hz: Option<u32>,
+    /// Whether hooks tell why each timewait socket ended.
+    pub timewait_ends: bool,
+    /// Whether hooks tell why each request socket ended.
+    pub request_ends: bool,
 }
 
 /// Counts what the kernel should have counted, namespace by namespace.
@@ -124,6 +74,9 @@ impl Counts {
 pub struct Reconciler {
     starts: BTreeMap<u32, Reading>,
     ends: BTreeMap<u32, Reading>,
+    tells: Tells,
+    /// Timewait sockets whose full socket has not gone to CLOSE yet.
+    begun: Begun,
     /// Whether this kernel's `CurrEstab` counts CLOSE_WAIT, where that is known.
     counts_close_wait: Option<bool>,
     /// Surely between the readings.
@@ -134,8 +87,10 @@ pub struct Reconciler {
 
 impl Reconciler {
     /// Begins with the readings made after the hook was attached, and the sockets listed then.
-    pub fn new(starts: Vec<Reading>, existing: &[Existing]) -> Self {
+    pub fn new(starts: Vec<Reading>, existing: &[Existing], tells: Tells) -> Self {
         Self {
+            tells,
+            begun: Begun::default(),
             counts_close_wait: counts_close_wait(&starts, existing),
             starts: by_netns(starts),
             ends: BTreeMap::new(),
@@ -151,125 +106,48 @@ impl Reconciler {
 
     /// Takes in a change, whether it is shown or not.
     pub fn count(&mut self, change: &StateChange) {
-        let spot = [&self.starts, &self.ends].map(|readings| relative(readings, change.at));
+        self.add(change.netns, change.at, Counts::of_change(change));
+        if change.to == TcpState::Close
+            && let Some(armed) = self.begun.take(change)
+        {
+            let counts = Counts::of_timewait(armed.timer, &self.tells);
+            self.add(change.netns, armed.at, counts);
+        }
+    }
+
+    /// Takes in something about a timewait socket. That it began counts when the change to CLOSE of
+    /// the full socket before it comes.
+    pub fn count_timewait(&mut self, timewait: &Timewait) {
+        match timewait.news {
+            TimewaitNews::Armed(timer) => self.begun.arm(timewait, timer),
+            TimewaitNews::Ended {
+                end: TimewaitEnd::Reused,
+                ..
+            } => {
+                let counts = Counts::one(Counter::TwRecycled);
+                self.add(timewait.netns, timewait.at, counts);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in something about a request socket.
+    pub fn count_request(&mut self, request: &Request) {
+        self.add(request.netns, request.at, Counts::of_request(request));
+    }
+
+    fn add(&mut self, netns: Option<u32>, at: MonoNs, counts: Counts) {
+        let spot = [&self.starts, &self.ends].map(|readings| relative(readings, at));
         let [at_start, at_end] = spot;
         if at_start == Spot::Before || at_end == Spot::After {
             return;
         }
-        let counts = Counts::of(change);
         if at_start == Spot::Within || at_end == Spot::Within {
-            self.uncertain
-                .entry(change.netns)
-                .or_default()
-                .add(counts.magnitude());
+            let counts = counts.magnitude();
+            self.uncertain.entry(netns).or_default().add(counts);
         } else {
-            self.counted.entry(change.netns).or_default().add(counts);
+            self.counted.entry(netns).or_default().add(counts);
         }
-    }
-
-    /// Compares, or says that it cannot: `None` where nothing was read at the end.
-    ///
-    /// A namespace that had gone by the end takes its counters with it, so its changes are left
-    /// out; one that came meanwhile began at zero. Where the hook does not tell namespaces apart,
-    /// all are compared as one, and a difference says nothing.
-    pub fn compare(&self) -> Vec<Comparison> {
-        let has_end =
-            |netns: &Option<u32>| netns.is_none_or(|netns| self.ends.contains_key(&netns));
-        let sum = |by_netns: &BTreeMap<Option<u32>, Counts>| {
-            let mut total = Counts::default();
-            for (_, counts) in by_netns.iter().filter(|(netns, _)| has_end(netns)) {
-                total.add(*counts);
-            }
-            total
-        };
-        let counted = sum(&self.counted);
-        let uncertain = sum(&self.uncertain);
-        let undecided = counted.attempts_undecided + uncertain.attempts_undecided;
-
-        let compare = |counter: &'static str, of: fn(Counts) -> i64| Comparison {
-            counter,
-            kernel: None,
-            traced: of(counted),
-            agree: None,
-            uncertain: of(uncertain).unsigned_abs(),
-            note: None,
-        };
-        let mut attempts = compare("AttemptFails", |counts| counts.attempt_fails);
-        attempts.uncertain += undecided.unsigned_abs();
-        vec![
-            self.judge(compare("ActiveOpens", |counts| counts.active_opens), None),
-            self.judge(compare("PassiveOpens", |counts| counts.passive_opens), None),
-            self.judge(attempts, Some(note::HALF_OPEN)),
-            self.judge(compare("EstabResets", |counts| counts.estab_resets), None),
-            self.judge_current(
-                compare("CurrEstab", |counts| counts.curr_estab),
-                compare("CurrEstab", |counts| counts.curr_estab_or_close_wait),
-            ),
-        ]
-    }
-
-    /// Holds a figure against the kernel's. `more` says what a kernel that counted more may have
-    /// counted that no trace can show.
-    fn judge(&self, mut one: Comparison, more: Option<&'static str>) -> Comparison {
-        one.kernel = self.moved(one.counter);
-        let Some(kernel) = one.kernel else {
-            one.note = (!self.ends.is_empty()).then_some(note::REUSED);
-            return one;
-        };
-        if kernel.abs_diff(one.traced) <= one.uncertain {
-            one.agree = Some(true);
-        } else if self.counted.contains_key(&None) {
-            one.note = Some(note::NAMESPACES);
-        } else if kernel > one.traced && more.is_some() {
-            one.note = more;
-        } else {
-            one.agree = Some(false);
-        }
-        one
-    }
-
-    /// Holds the number of connections there are against the kernel's, by the meaning that this
-    /// kernel gives it; where that is not known, by both.
-    fn judge_current(&self, alone: Comparison, with_close_wait: Comparison) -> Comparison {
-        match self.counts_close_wait {
-            Some(true) => return self.judge(with_close_wait, None),
-            Some(false) => return self.judge(alone, None),
-            None => {}
-        }
-        let same = alone.traced == with_close_wait.traced;
-        let mut judged = self.judge(alone, None);
-        let other = self.judge(with_close_wait, None);
-        if same || judged.agree == other.agree {
-            return other;
-        }
-        if judged.agree != Some(true) {
-            judged = other;
-        }
-        judged.agree = None;
-        judged.note = Some(note::CLOSE_WAIT);
-        judged
-    }
-
-    /// By how much a counter moved, all namespaces together.
-    ///
-    /// `None` where it cannot be read, and where one ran backwards: then the namespace is another
-    /// one, which was given the number of one that has gone.
-    fn moved(&self, counter: &str) -> Option<i64> {
-        let key = format!("Tcp.{counter}");
-        let is_current = counter == "CurrEstab";
-        let mut total = 0;
-        for (netns, end) in &self.ends {
-            let end = i64::try_from(end.counters.get(&key)?).ok()?;
-            let start = match self.starts.get(netns) {
-                Some(start) => i64::try_from(start.counters.get(&key)?).ok()?,
-                None => 0,
-            };
-            if end < start && !is_current {
-                return None;
-            }
-            total += end - start;
-        }
-        (!self.ends.is_empty()).then_some(total)
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) struct ChangeLine {
     pub(super) source: &'static str,
     /// Why the timewait socket is gone (`expired`, `reused`, `new_syn`, `reset`, `killed`,
     /// `netns_gone`, `unknown`) or the request socket failed (`timed_out`, `accept_queue_full`,
-    /// `reset`, `listener_closed`, `killed`, `unknown`).
+    /// `reset`, `listener_closed`, `killed`, `netns_gone`, `unknown`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) end: Option<&'static str>,
     pub(super) netns: Option<u32>,
@@ -268,7 +268,8 @@ pub(super) struct PeerValue {
 pub(super) struct ComparisonValue {
     pub(super) counter: &'static str,
     pub(super) kernel: Option<i64>,
-    pub(super) traced: i64,
+    /// `null` where nothing that is traced tells: the kernel's own figure, told because it moved.
+    pub(super) traced: Option<i64>,
     pub(super) agree: Option<bool>,
     pub(super) uncertain: u64,
     /// Why they may differ, or cannot be compared.

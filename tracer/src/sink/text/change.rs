@@ -9,7 +9,7 @@ use super::fold::{columns, fold};
 use super::{Text, ends, failed, gone, lasted, process};
 use crate::model::TcpState::{Close, Closing, FinWait2};
 use crate::sink::clock::time_of_day;
-use crate::track::{Change, Origin};
+use crate::track::{Change, Origin, Span, Unknown};
 
 /// `17:03:48.120431`.
 const MICROSECONDS: usize = 15;
@@ -143,9 +143,10 @@ fn note(text: &Text, change: &Change) -> Option<String> {
     match change.origin {
         Origin::Timewait { end } => end.map(gone),
         Origin::Request { end } => end.map(failed),
-        Origin::Tracepoint { .. } if !text.raw && !text.time_wait => {
-            let is_doubtful = matches!((change.from, change.to), (Some(FinWait2 | Closing), Close));
-            is_doubtful.then(|| DOUBT.to_owned())
+        Origin::Tracepoint { .. } if !text.raw => {
+            let may_go_on = matches!((change.from, change.to), (Some(FinWait2 | Closing), Close));
+            let was_lost = change.in_from == Some(Span::Unknown(Unknown::Loss));
+            (may_go_on && (was_lost || !text.timewait_hooked)).then(|| DOUBT.to_owned())
         }
         Origin::Tracepoint { .. } | Origin::Snapshot => None,
     }

@@ -175,11 +175,13 @@ fn kernel(text: &Text, kernel: &Result<Vec<Comparison>, String>) -> String {
         }
         Ok(comparisons) => comparisons,
     };
-    let (compared, not_read): (Vec<&Comparison>, Vec<&Comparison>) =
-        comparisons.iter().partition(|one| one.agree.is_some());
-    let (agree, differ): (Vec<&Comparison>, Vec<&Comparison>) = compared
-        .into_iter()
-        .partition(|one| one.agree == Some(true));
+    let some = |which: fn(&Comparison) -> bool| -> Vec<&Comparison> {
+        comparisons.iter().filter(|one| which(one)).collect()
+    };
+    let agree = some(|one| one.agree == Some(true) && !is_of_no_interest(one));
+    let differ = some(|one| one.agree == Some(false));
+    let not_compared = some(|one| one.agree.is_none() && one.traced.is_some());
+    let alone = some(|one| one.agree.is_none() && one.traced.is_none());
 
     let mut out = String::new();
     let mut tell = |what: &str, some: &[&Comparison], paint: &dyn Fn(&str) -> String| {
@@ -198,16 +200,31 @@ fn kernel(text: &Text, kernel: &Result<Vec<Comparison>, String>) -> String {
     });
     tell(
         "kernel counters could not be compared",
-        &not_read,
+        &not_compared,
         &|what| palette.dim(what),
     );
+    tell("kernel counters that no trace predicts", &alone, &|what| {
+        palette.dim(what)
+    });
     out
+}
+
+/// Returns whether a counter says only that what is rare did not occur.
+fn is_of_no_interest(one: &Comparison) -> bool {
+    let is_rare = matches!(
+        one.counter,
+        "TWKilled" | "TWRecycled" | "TCPTimeWaitOverflow" | "EmbryonicRsts"
+    );
+    is_rare && (one.kernel, one.traced) == (Some(0), Some(0))
 }
 
 fn figures(one: &Comparison) -> String {
     let kernel = one.kernel.map_or("?".to_owned(), |moved| moved.to_string());
-    let mut text = format!("{} {kernel}/{}", one.counter, one.traced);
-    if one.uncertain > 0 && one.kernel != Some(one.traced) {
+    let mut text = format!("{} {kernel}", one.counter);
+    if let Some(traced) = one.traced {
+        text += &format!("/{traced}");
+    }
+    if one.uncertain > 0 && one.kernel != one.traced {
         text += &format!(" (±{} while they were read)", one.uncertain);
     }
     if let Some(note) = one.note

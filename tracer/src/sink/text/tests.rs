@@ -31,7 +31,7 @@ fn text(width: Option<usize>, names: Naming, raw: bool) -> Text {
         color: false,
         width,
         verbose: true,
-        time_wait: false,
+        timewait_hooked: false,
     }
 }
 
@@ -235,7 +235,7 @@ fn summary() -> crate::stats::Summary {
     let compared = |counter, agree| Comparison {
         counter,
         kernel: Some(123_456),
-        traced: 123_455,
+        traced: Some(123_455),
         agree,
         uncertain: 2,
         note: Some("a namespace went while it was traced"),
@@ -348,12 +348,17 @@ fn why_a_socket_is_gone_is_told_at_any_width() {
 }
 
 #[test]
-fn where_timewait_sockets_are_followed_a_close_is_not_doubted() {
+fn where_timewait_sockets_are_hooked_a_close_is_doubted_across_a_loss_alone() {
     let mut text = text(None, Naming::Netstat, false);
     let gone = change(WIDEST_V4, FinWait2, Close, Some(Span::Known(1)));
     assert!(text.change(&gone).contains("or in a timewait socket"));
-    text.time_wait = true;
+    text.timewait_hooked = true;
     assert!(text.change(&gone).ends_with("1 ns\n"));
+    let lossy = Change {
+        in_from: Some(Span::Unknown(Unknown::Loss)),
+        ..gone
+    };
+    assert!(text.change(&lossy).contains("or in a timewait socket"));
 }
 
 #[test]
