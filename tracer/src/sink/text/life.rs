@@ -2,6 +2,7 @@
 
 use super::fold::{block, columns, fold};
 use super::{Text, duration, ends, failed, gone, lasted, process, within};
+use crate::model::TcpState::TimeWait;
 use crate::track::{Closer, Ending, Opened, Span, Timeline, Unknown};
 
 /// Longest bar, in columns.
@@ -115,7 +116,16 @@ fn end(text: &Text, timeline: &Timeline) -> String {
     let line =
         |end: &str, paint: &dyn Fn(&str) -> String| block("└ ", "  ", end, text.width, paint);
     match timeline.ended {
-        None => line("still open when the trace ended", &|line| palette.dim(line)),
+        None => {
+            let last = timeline.segments.last().map(|segment| segment.state);
+            let still = match last {
+                Some(state @ TimeWait) => format!("in {}", state.named(text.names)),
+                _ => "open".to_owned(),
+            };
+            line(&format!("still {still} when the trace ended"), &|line| {
+                palette.dim(line)
+            })
+        }
         // The connection may live on.
         Some(ending @ (Ending::TimeWaitOrClosed | Ending::NotSeen | Ending::NotFollowed)) => {
             line(&ending.to_string(), &|line| palette.warn(line))

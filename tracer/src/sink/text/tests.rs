@@ -393,6 +393,21 @@ fn an_ending_that_stands_behind_the_bar_is_not_told_twice() {
 }
 
 #[test]
+fn a_connection_that_is_over_is_not_called_open() {
+    let text = text(None, Naming::Rfc, false);
+    let mut timeline = timelines(WIDEST_V4).remove(0);
+    let written = text.timeline(&timeline);
+    assert!(written.ends_with("└ still open when the trace ended\n"));
+    timeline.segments.push(Segment {
+        state: TimeWait,
+        start: None,
+        span: Span::Open(1),
+    });
+    let written = text.timeline(&timeline);
+    assert!(written.ends_with("└ still in TIME-WAIT when the trace ended\n"));
+}
+
+#[test]
 fn a_half_open_connection_that_failed_is_no_open_one() {
     let failed = timelines(WIDEST_V4).into_iter().find_map(|timeline| {
         (timeline.half_open_end == Some(RequestEnd::AcceptQueueFull)).then_some(timeline)
