@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::stats::{Comparison, Methods, Summary, SummaryBuilder, TimewaitSockets};
 use crate::track::test_events::change;
-use crate::track::{Limits, Output, Selection, Tracker};
+use crate::track::{Follows, Limits, Output, Selection, Timewaits, Tracker};
 
 const START: u64 = 1_000_000_000;
 const END: MonoNs = MonoNs(START + 70_000_000_000);
@@ -107,6 +107,7 @@ fn events() -> Vec<Event> {
     let [opened, established, rest @ ..] = closed;
     [
         Event::Existing(existing),
+        Event::Existing(hidden::older()),
         Event::ExistingComplete,
         Event::StateChange(begun),
         Event::StateChange(refused),
@@ -117,19 +118,23 @@ fn events() -> Vec<Event> {
     ]
     .into_iter()
     .chain(rest)
+    .chain(hidden::events())
     .collect()
 }
 
 fn outputs() -> Vec<Output> {
     let mut tracker = Tracker::new(Selection::default(), Limits::default());
+    tracker.follow(Follows {
+        timewaits: Timewaits::Hooked,
+        requests: true,
+        since: MonoNs(START),
+        tick_ns: Some(4_000_000),
+    });
     for event in events() {
         tracker.handle(&event);
     }
-    let mut outputs: Vec<Output> = std::iter::from_fn(|| tracker.poll()).collect();
-    outputs.extend(hidden::outputs());
     tracker.finish(END);
-    outputs.extend(std::iter::from_fn(|| tracker.poll()));
-    outputs
+    std::iter::from_fn(|| tracker.poll()).collect()
 }
 
 fn summary(outputs: &[Output]) -> Summary {
