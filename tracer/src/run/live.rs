@@ -22,7 +22,7 @@ use crate::source::batch::Batch;
 use crate::source::clock::boot_time;
 use crate::source::live::{Hook, HookChoice, Live, Method, MethodChoice, Options};
 use crate::source::netns::{self, Resolved};
-use crate::source::{cgroup, preflight, snapshot};
+use crate::source::{cgroup, preflight, snapshot, timewait_ages};
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
 use crate::track::asking::Asker;
 use crate::track::{Origin, Output, Tracker};
@@ -172,9 +172,13 @@ impl Tracing {
         let (namespaces, mut notes) = namespaces(asked.as_deref());
         let (readings, unread) = readings(&namespaces);
         notes.extend(unread);
-        let existing = snapshot::take(&namespaces);
+        let mut existing = snapshot::take(&namespaces);
 
         let methods = HiddenMethods::of(&live, plan.time_wait);
+        if methods.names().time_wait.is_some() {
+            let unknown = timewait_ages::fill(&mut existing.existing, &namespaces);
+            existing.notes.extend(unknown);
+        }
         let mut tracker = Tracker::new(plan.selection.clone(), plan.limits);
         tracker.follow(methods.follows(start));
         let mut tracing = Self {
