@@ -234,8 +234,8 @@ fn legend(style: &Style) -> String {
     for (number, step) in noted().enumerate() {
         let (verdict, how) = match step.shown {
             Shown::Yes => continue,
-            Shown::Partly(how) => ("is shown in part", how),
-            Shown::No(how) => ("is not shown", how),
+            Shown::Partly(how) => ("is in part on the tracepoint", how),
+            Shown::No(how) => ("is not on the tracepoint", how),
         };
         let sign = superscript(number + 1).to_string();
         entry(&sign, &format!("{} {verdict}: {how}", arrow(step)));

@@ -40,7 +40,7 @@ pub fn overview(style: &Style) -> String {
     page.push('\n');
     let hint = "`tracer states NAME` tells all about one, `tracer states --diagram` draws how they \
                 follow each other. The tracepoint never shows {TIME_WAIT}, nor the half-open \
-                {SYN_RECV} of a listener: their pages say what it shows instead.";
+                {SYN_RECV} of a listener: their pages say how they are followed all the same.";
     page.push_str(&indented(&style.fill(hint), 0, style.columns()));
     page
 }
@@ -118,8 +118,8 @@ fn push_steps(
         }
         let (verdict, how) = match step.shown {
             Shown::Yes => continue,
-            Shown::Partly(how) => ("shown in part", how),
-            Shown::No(how) => ("not shown", how),
+            Shown::Partly(how) => ("in part on the tracepoint", how),
+            Shown::No(how) => ("not on the tracepoint", how),
         };
         let remark = style.fill(&format!("{verdict}: {how}"));
         for line in wrap(&remark, style.columns() - margin) {
@@ -188,7 +188,7 @@ mod tests {
         assert!(page.contains("FIN-WAIT-2 → UNCONN"), "{page}");
         assert!(!page.contains(['{', '}']), "{page}");
         assert!(
-            page.contains("not shown: the tracepoint said UNCONN"),
+            page.contains("not on the tracepoint: it said UNCONN"),
             "{page}"
         );
     }

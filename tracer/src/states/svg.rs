@@ -244,8 +244,8 @@ fn sentence(style: &Style, step: &Transition) -> String {
     let (from, to) = (style.name(step.from), style.name(step.to));
     let how = match step.shown {
         Shown::Yes => String::new(),
-        Shown::Partly(how) => format!(". Shown in part: {how}"),
-        Shown::No(how) => format!(". Not shown: {how}"),
+        Shown::Partly(how) => format!(". In part on the tracepoint: {how}"),
+        Shown::No(how) => format!(". Not on the tracepoint: {how}"),
     };
     style.fill(&format!("{from} → {to}: {}{how}.", step.event))
 }

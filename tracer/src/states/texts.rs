@@ -56,8 +56,9 @@ const CLOSE: StateText = StateText {
         ),
     ],
     told: "The tracepoint shows {CLOSE} when a connection ends, but also when it only changes \
-           hands: after {FIN_WAIT2} and {CLOSING}, a timewait socket may carry it on. A timeline \
-           that ends so says that it cannot tell. When the descriptor goes is not shown.",
+           hands: after {FIN_WAIT2} and {CLOSING}, a timewait socket may carry it on. Where timewait \
+           sockets are followed, {CLOSE} is shown when the last socket is gone; with --time-wait off, \
+           a timeline that ends so says that it cannot tell. When the descriptor goes is not shown.",
 };
 
 const LISTEN: StateText = StateText {
@@ -144,11 +145,12 @@ const SYN_RECV: StateText = StateText {
         ),
     ],
     told: "Linux holds a half-open connection in a small request socket, which never comes over \
-           the tracepoint. A real socket is made when the last ACK is there, and passes {LISTEN} → \
-           {SYN_RECV} → {ESTABLISHED} within microseconds. So the time shown is not the time that \
-           the handshake took, and an attempt that comes to nothing is not shown at all. Only \
-           Fast Open and simultaneous open hold a real socket in this state. Before Linux 6.15 \
-           its first change names no peer; it is filled in from the next.",
+           the tracepoint; a real socket is made when the last ACK is there. Request sockets are \
+           followed by hooks of their own, where the kernel has them: the time shown is then the \
+           time from the SYN to the last ACK, and an attempt that comes to nothing is shown with \
+           its reason. Without them the real socket alone is seen, which passes {LISTEN} → {SYN_RECV} \
+           → {ESTABLISHED} within microseconds. A SYN cookie leaves no request socket, and Fast Open \
+           none that waits: how long those were half open is not known.",
 };
 
 const ESTABLISHED: StateText = StateText {
@@ -236,10 +238,11 @@ const FIN_WAIT2: StateText = StateText {
             "how long without a program; it has no effect on {TIME_WAIT}",
         ),
     ],
-    told: "The beginning is shown. The end is shown as {FIN_WAIT2} → {CLOSE}, and that line stands \
-           for three things: the peer closed and {TIME_WAIT} begins; the program has gone and a \
-           timewait socket waits on in {FIN_WAIT2}; or it was a reset. What a timewait socket \
-           goes through never comes over the tracepoint.",
+    told: "Shown, beginning and end. The tracepoint alone ends it as {FIN_WAIT2} → {CLOSE}, which \
+           stands for three things: the peer closed and {TIME_WAIT} begins; the program has gone and \
+           a timewait socket waits on in {FIN_WAIT2}; or it was a reset. Timewait sockets are \
+           followed by other means, so that each is shown as what it is, and the end of a \
+           {FIN_WAIT2} without a program has its reason. With --time-wait off, nobody can tell.",
 };
 
 const CLOSING: StateText = StateText {
@@ -259,8 +262,9 @@ const CLOSING: StateText = StateText {
             "how often without a program; 0, the default, stands for 8",
         ),
     ],
-    told: "The beginning is shown. The step to {TIME_WAIT} reads {CLOSING} → {CLOSE}, like a reset \
-           or a timeout would.",
+    told: "Shown, beginning and end. On the tracepoint the step to {TIME_WAIT} reads {CLOSING} → \
+           {CLOSE}, like a reset or a timeout would; where timewait sockets are followed, they are \
+           told apart.",
 };
 
 const TIME_WAIT: StateText = StateText {
@@ -301,8 +305,11 @@ const TIME_WAIT: StateText = StateText {
     ],
     told: "The tracepoint never says {TIME_WAIT}: the kernel hands the connection to a small \
            timewait socket, and the last change of the full one reads {FIN_WAIT2} → {CLOSE} or \
-           {CLOSING} → {CLOSE}. This version does not measure {TIME_WAIT}. A timeline that ends so \
-           says that the connection went on in a timewait socket or was closed, not known which.",
+           {CLOSING} → {CLOSE}. So timewait sockets are followed by other means, which --time-wait \
+           chooses: on their functions (fentry), on their timers (timer), or by asking for each again \
+           and again (diag), where each time has a bound. Its end has a reason: expired, reused by a \
+           connect, a new SYN from the peer, a reset, killed, or the network namespace gone. It \
+           expires up to some seconds late, because the kernel's timers are coarse.",
 };
 
 const CLOSE_WAIT: StateText = StateText {

@@ -239,7 +239,7 @@ pub const TRANSITIONS: [Transition; 25] = [
     step(
         (TimeWait, Close),
         Part::ActiveClose,
-        Shown::No("the tracepoint said {CLOSE} when {TIME_WAIT} began"),
+        Shown::No("it said {CLOSE} when {TIME_WAIT} began"),
         ("60 s pass", None),
         "60 s have passed, or a new connection takes the ports",
     ),
