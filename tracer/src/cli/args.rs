@@ -3,9 +3,13 @@
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::parse::{
-    RingSize, parse_cgroup, parse_comm, parse_duration, parse_prefix, parse_ring_size, parse_state,
+    RingSize, parse_cgroup, parse_comm, parse_duration, parse_interval, parse_prefix,
+    parse_ring_size, parse_state,
 };
 use crate::model::{Prefix, TcpState};
+
+/// Heading of the options on how things are shown.
+const OUTPUT: &str = "Output";
 
 /// Shows every TCP state change of this host as it happens, and the timeline of each connection
 /// when it ends.
@@ -36,6 +40,9 @@ pub struct Args {
 pub enum Verb {
     /// Trace this host until Ctrl-C.
     Live(Box<LiveArgs>),
+    /// Tell how many connections are in TIME_WAIT, how long, whose, and how near the ports are to running
+    /// out.
+    TimeWait(Box<TimeWaitArgs>),
     /// Explain the TCP states, or one of them.
     States(StatesArgs),
     /// Tell what this host allows, and what will be missing.
@@ -51,6 +58,40 @@ pub struct LiveArgs {
     /// How they are shown.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// How it is traced.
+    #[command(flatten)]
+    pub trace: TraceArgs,
+}
+
+/// Options of `time-wait`.
+#[derive(Debug, ClapArgs)]
+pub struct TimeWaitArgs {
+    /// Which connections count.
+    #[command(flatten)]
+    pub filters: FilterArgs,
+    /// JSON Lines: the session, then one object with all figures at the end.
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+    /// Tell the figures this often, not only at the end; a live screen, each second if not told.
+    #[arg(long, value_name = "TIME", value_parser = parse_interval, help_heading = OUTPUT)]
+    pub interval: Option<std::time::Duration>,
+    /// Rows of each list.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = OUTPUT)]
+    pub top: u16,
+    /// Whose names the states have.
+    #[arg(long, value_enum, default_value_t = NamesArg::Netstat, help_heading = OUTPUT)]
+    pub names: NamesArg,
+    /// When to use colour.
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto, help_heading = OUTPUT)]
+    pub color: ColorArg,
+    /// How it is traced.
+    #[command(flatten)]
+    pub trace: TraceArgs,
+}
+
+/// How it is traced.
+#[derive(Debug, ClapArgs)]
+pub struct TraceArgs {
     /// Stop after this time, such as 10s, 500ms, 2m.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<std::time::Duration>,
@@ -71,7 +112,7 @@ pub struct LiveArgs {
     /// side's own diagnostics.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Leave out the first line and the notes.
+    /// Leave out the first line and the notes, and the live screen.
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -133,7 +174,7 @@ pub struct FilterArgs {
 
 /// How things are shown.
 #[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Output")]
+#[command(next_help_heading = OUTPUT)]
 pub struct OutputArgs {
     /// JSON Lines, one object a line.
     #[arg(long, conflicts_with = "csv")]

@@ -9,7 +9,9 @@ pub mod exit;
 pub mod parse;
 pub mod plan;
 mod read;
+pub mod time_wait;
 
 pub use args::Args;
 pub use plan::Plan;
 pub use read::read;
+pub use time_wait::TimeWaitPlan;

@@ -10,6 +10,9 @@ const RING_MIN: u64 = 4096;
 /// Largest: what the kernel takes for a map of this kind on any machine, and room enough.
 const RING_MAX: u64 = 1 << 30;
 
+/// Shortest time between two looks.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
 /// What the kernel keeps of a task's name (`TASK_COMM_LEN`, without the zero at its end).
 const COMM_MAX: usize = 15;
 
@@ -57,6 +60,14 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|duration| !duration.is_zero())
         .ok_or_else(usage)
+}
+
+/// Reads a time between two looks, such as `1s`: short enough to follow, long enough to work.
+pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
+    parse_duration(text).and_then(|interval| match interval < INTERVAL_MIN {
+        true => Err("give at least 100ms".to_owned()),
+        false => Ok(interval),
+    })
 }
 
 /// Reads `10.0.0.0/8`, `2001:db8::/32`, or an address alone.

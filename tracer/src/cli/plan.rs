@@ -89,7 +89,12 @@ impl Plan {
             _ => Listening::Hidden,
         };
         contradiction::refuse(&args.filters, listening)?;
-        contradiction::refuse_method(args.time_wait, raw, args.hook, &args.filters.states)?;
+        contradiction::refuse_method(
+            args.trace.time_wait,
+            raw,
+            args.trace.hook,
+            &args.filters.states,
+        )?;
         let selection = selection(&args.filters, listening);
         Ok(Self {
             early: early_filter(&selection),
@@ -98,17 +103,17 @@ impl Plan {
             netns: args.filters.netns,
             cgroup: args.filters.cgroup,
             limits: Limits {
-                connections: args.max_connections as usize,
+                connections: args.trace.max_connections as usize,
                 // Raw changes are not completed, so there is nothing to wait for.
                 hold_ns: if raw { 0 } else { Limits::default().hold_ns },
             },
-            hook: args.hook,
+            hook: args.trace.hook,
             time_wait: match raw {
                 true => TimeWaitArg::Off,
-                false => args.time_wait,
+                false => args.trace.time_wait,
             },
-            ring_bytes: args.ring_size.0,
-            duration: args.duration,
+            ring_bytes: args.trace.ring_size.0,
+            duration: args.trace.duration,
             output: OutputPlan {
                 format: match (args.output.json, args.output.csv) {
                     (true, _) => Format::Json,
@@ -120,8 +125,8 @@ impl Plan {
                 names: args.output.names.into(),
                 color: args.output.color,
             },
-            verbose: args.verbose,
-            quiet: args.quiet,
+            verbose: args.trace.verbose,
+            quiet: args.trace.quiet,
         })
     }
 

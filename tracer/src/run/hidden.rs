@@ -55,6 +55,11 @@ impl HiddenMethods {
         }
     }
 
+    /// Ticks of this kernel in a second, where they are known and needed.
+    pub(super) fn hz(self) -> Option<u32> {
+        self.hz
+    }
+
     /// The names of the methods.
     pub(super) fn names(self) -> Methods {
         Methods {

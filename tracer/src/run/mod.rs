@@ -3,13 +3,18 @@
 //! **Owns:** the only knowledge of all rooms, and the only async but the source's.
 //! **Never:** work that another room could do.
 
+mod attach;
 mod failure;
 mod hidden;
 mod host;
 mod live;
 mod pages;
+mod screen;
 mod stop;
 mod surroundings;
+mod teller;
+mod time_wait;
+mod trace;
 mod writer;
 
 use std::io::{self, Write as _};
@@ -19,6 +24,7 @@ use crate::cli;
 use crate::cli::args::Verb;
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
+use crate::cli::time_wait::TimeWaitPlan;
 use failure::Failure;
 
 /// Runs what was typed. Words that cannot be read end the process, with exit code 2.
@@ -26,6 +32,9 @@ pub fn main() -> ExitCode {
     let args = cli::read();
     let result = match args.verb.unwrap_or(Verb::Live(Box::new(args.live))) {
         Verb::Live(args) => Plan::new(*args).map_err(Failure::Usage).and_then(live::run),
+        Verb::TimeWait(args) => TimeWaitPlan::new(*args)
+            .map_err(Failure::Usage)
+            .and_then(time_wait::run),
         Verb::States(args) => pages::states(&args),
         Verb::Doctor(args) => pages::doctor(&args),
     };

@@ -1,13 +1,17 @@
 //! What ends a trace: a signal, or the time that was asked for.
 
 use std::future::pending;
-use std::io;
+use std::io::{self, Read as _};
+use std::os::unix::net::UnixStream;
+use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
+use signal_hook::low_level::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
@@ -28,19 +32,19 @@ impl Stop {
     /// Listens from now on.
     ///
     /// A second interrupt or termination ends the process at once, as incomplete: the first one is heeded
-    /// between two writes, and a reader that does not read can keep a write waiting for ever.
-    pub(super) fn listen() -> Result<Self, Failure> {
+    /// between two writes, and a reader that does not read can keep a write waiting for ever. The
+    /// terminal is then given `farewell`, if there is one.
+    pub(super) fn listen(farewell: Option<&'static [u8]>) -> Result<Self, Failure> {
         let failed = |cause: io::Error| Failure::System {
             what: "listen for signals",
             cause,
         };
         let listen = |kind| signal(kind).map_err(failed);
-        let asked = Arc::new(AtomicBool::new(false));
-        for number in [SIGINT, SIGTERM] {
-            register_conditional_shutdown(number, INCOMPLETE, Arc::clone(&asked))
-                .and_then(|_| register(number, Arc::clone(&asked)))
-                .map_err(failed)?;
+        match farewell {
+            Some(farewell) => end_with(farewell),
+            None => end_at_once(),
         }
+        .map_err(failed)?;
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
@@ -69,4 +73,33 @@ impl Stop {
             () = deadline => (),
         }
     }
+}
+
+/// Ends the process with the second signal, from within the signal's handler.
+fn end_at_once() -> io::Result<()> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for number in [SIGINT, SIGTERM] {
+        register_conditional_shutdown(number, INCOMPLETE, Arc::clone(&asked))?;
+        register(number, Arc::clone(&asked))?;
+    }
+    Ok(())
+}
+
+/// Ends the process with the second signal, from a thread, which may write to the terminal before.
+fn end_with(farewell: &'static [u8]) -> io::Result<()> {
+    let (mut signals, told) = UnixStream::pair()?;
+    for number in [SIGINT, SIGTERM] {
+        pipe::register(number, told.try_clone()?)?;
+    }
+    let wait = move || {
+        if signals.read_exact(&mut [0; 2]).is_ok() {
+            // Past the lock that whoever is stuck in a write may hold.
+            let _ = rustix::io::write(io::stdout(), farewell);
+            exit(INCOMPLETE);
+        }
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait)?;
+    Ok(())
 }

@@ -125,17 +125,17 @@ impl Writer {
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(Failure::Write)
     }
+}
 
-    /// Fails if whoever read the output has gone; on a quiet host nothing would be written for long.
-    pub(super) fn check_reader(&self) -> Result<(), Failure> {
-        let stdout = io::stdout();
-        let mut watched = [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
-        let asked = poll(&mut watched, Some(&Timespec::default()));
-        if asked.is_ok() && watched[0].revents().contains(PollFlags::ERR) {
-            return Err(Failure::Write(io::ErrorKind::BrokenPipe.into()));
-        }
-        Ok(())
+/// Fails if whoever read the output has gone; on a quiet host nothing would be written for long.
+pub(super) fn check_reader() -> Result<(), Failure> {
+    let stdout = io::stdout();
+    let mut watched = [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
+    let asked = poll(&mut watched, Some(&Timespec::default()));
+    if asked.is_ok() && watched[0].revents().contains(PollFlags::ERR) {
+        return Err(Failure::Write(io::ErrorKind::BrokenPipe.into()));
     }
+    Ok(())
 }
 
 /// Whether to use colour: as told, else on a terminal, unless `NO_COLOR` is set and not empty
@@ -153,6 +153,11 @@ pub(super) fn use_color(color: ColorArg) -> bool {
 
 /// Columns of the terminal on standard output; `None` in a pipe.
 pub(super) fn terminal_width() -> Option<usize> {
+    terminal_size().map(|(width, _)| width)
+}
+
+/// Columns and lines of the terminal on standard output; `None` in a pipe.
+pub(super) fn terminal_size() -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+    (size.ws_col > 0).then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
 }

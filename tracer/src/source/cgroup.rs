@@ -9,6 +9,7 @@
 //! (`cgroup_setup_root` warns of any other); a mount made inside a cgroup namespace, or bound from
 //! a cgroup, begins further down, and nothing in it tells how far.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -123,6 +124,37 @@ pub fn resolve(text: &str) -> Result<Cgroup, CgroupError> {
     })
 }
 
+/// Finds the paths of cgroups as `/proc/PID/cgroup` prints them, by id. One that is not there, or no
+/// longer, is left out; so are all where the hierarchy is not mounted from its root on.
+pub fn paths(ids: &[u64]) -> BTreeMap<u64, String> {
+    let mut found = BTreeMap::new();
+    if let (false, Ok(root)) = (ids.is_empty(), hierarchy("")) {
+        collect(&root, &root, ids, &mut found);
+    }
+    found
+}
+
+/// Collects the paths of those cgroups that are at or below `directory`, until all are found.
+fn collect(root: &Path, directory: &Path, ids: &[u64], found: &mut BTreeMap<u64, String>) {
+    if let Ok(id) = fs::metadata(directory).map(|metadata| metadata.ino())
+        && ids.contains(&id)
+        && let Ok(below) = directory.strip_prefix(root)
+    {
+        found.insert(id, format!("/{}", below.to_string_lossy()));
+    }
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.filter_map(Result::ok) {
+        if found.len() == ids.len() {
+            return;
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect(root, &entry.path(), ids, found);
+        }
+    }
+}
+
 /// Finds where the whole hierarchy is mounted.
 fn hierarchy(text: &str) -> Result<PathBuf, CgroupError> {
     let mounts = fs::read("/proc/thread-self/mounts").unwrap_or_default();
@@ -216,6 +248,29 @@ mod tests {
             chosen(&[mount(77, "/part"), mount(1, "/whole")]),
             Ok(PathBuf::from("/whole"))
         );
+    }
+
+    #[test]
+    fn paths_are_told_of_those_that_are_asked_for() {
+        let root = tempfile::tempdir().expect("a directory");
+        let id = |below: &str| {
+            let path = root.path().join(below);
+            fs::create_dir_all(&path).expect("to make a directory");
+            fs::metadata(&path).expect("it is there").ino()
+        };
+        let (whole, slice, service) = (id(""), id("a.slice"), id("a.slice/b.service"));
+        id("c.slice");
+        let mut found = BTreeMap::new();
+        let ids = [service, whole, slice, u64::MAX];
+        collect(root.path(), root.path(), &ids, &mut found);
+        let expected = [
+            (whole, "/"),
+            (slice, "/a.slice"),
+            (service, "/a.slice/b.service"),
+        ];
+        let expected = expected.map(|(id, path)| (id, path.to_owned()));
+        assert_eq!(found, BTreeMap::from(expected));
+        assert!(paths(&[]).is_empty());
     }
 
     #[test]

@@ -9,9 +9,12 @@ mod table;
 mod tests;
 
 use super::View;
-use crate::model::Naming;
+use crate::model::{Naming, printable};
+use crate::sink::Session;
+use crate::sink::text::duration;
 use crate::sink::text::fold::{block, columns};
 use crate::sink::text::palette::Palette;
+use crate::stats::timewait::Report;
 
 /// Columns of the tables where nothing says how many there are.
 const PIPE: usize = 100;
@@ -35,6 +38,23 @@ struct Section {
 }
 
 impl Screen {
+    /// Returns the lines above a frame: what is traced, and for how long.
+    pub fn heading(&self, session: &Session, report: &Report) -> Vec<String> {
+        let palette = self.palette();
+        let text = format!(
+            "tracer time-wait · Linux {} · TIME_WAIT via {} · {} · Ctrl-C ends it",
+            printable(&session.kernel),
+            session.time_wait,
+            duration(report.duration_ns),
+        );
+        let mut lines = self.told("", &text, |line| palette.dim(line));
+        if !session.filters.is_empty() {
+            let filters = format!("only {}", printable(session.filters.join(" ")));
+            lines.extend(self.told("", &filters, |line| palette.dim(line)));
+        }
+        lines
+    }
+
     /// Returns the figures as lines, with lists of at most `rows`.
     pub fn report(&self, view: &View, rows: usize) -> String {
         let mut out = String::new();

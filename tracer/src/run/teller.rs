@@ -1,0 +1,59 @@
+//! What a verb makes of a trace.
+
+use std::time::Duration;
+
+use super::failure::Failure;
+use crate::model::MonoNs;
+use crate::sink::Session;
+use crate::source::netns::NetNs;
+use crate::stats::Summary;
+use crate::track::Output;
+
+/// Tells of a trace, in its own way.
+///
+/// # Contract
+///
+/// [`begin`](Self::begin) once, then outputs in their order, each batch of them followed by
+/// [`flush`](Self::flush), then [`end`](Self::end) once. Where something fails, nothing more is
+/// called: what it did to the terminal is undone when it is dropped.
+pub(super) trait Teller {
+    /// What is written to the terminal where the process must end at once, if anything is.
+    fn farewell(&self) -> Option<&'static [u8]> {
+        None
+    }
+
+    /// The trace has begun: from now on, every change is seen or counted as lost.
+    fn begin(&mut self, beginning: &Beginning) -> Result<(), Failure>;
+
+    /// Something is to be told.
+    fn output(&mut self, output: &Output) -> Result<(), Failure>;
+
+    /// That was all for now.
+    fn flush(&mut self) -> Result<(), Failure>;
+
+    /// How often it wants to be called though nothing happens.
+    fn pace(&self) -> Option<Duration> {
+        None
+    }
+
+    /// It is `now`; so many connections were let go because too many were alive.
+    fn refresh(&mut self, _now: MonoNs, _evicted: u64) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Fails if whoever read what was told has gone.
+    fn check_reader(&self) -> Result<(), Failure>;
+
+    /// The trace has ended.
+    fn end(&mut self, summary: &Summary, end: MonoNs) -> Result<(), Failure>;
+}
+
+/// What a trace begins with.
+pub(super) struct Beginning<'a> {
+    /// Its first line.
+    pub(super) session: &'a Session,
+    /// The network namespaces that are looked into.
+    pub(super) namespaces: &'a [NetNs],
+    /// Ticks of this kernel in a second, where they are known and needed.
+    pub(super) hz: Option<u32>,
+}

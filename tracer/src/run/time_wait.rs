@@ -1,0 +1,319 @@
+//! The verb `time-wait`: the figures of TIME_WAIT, on a live screen, as a report, or as JSON Lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+
+use super::failure::Failure;
+use super::host::wall_clock;
+use super::screen::{LEAVE, OtherScreen};
+use super::teller::{Beginning, Teller};
+use super::trace::trace;
+use super::writer::{check_reader, terminal_size, terminal_width, use_color};
+use crate::cli::args::HookArg;
+use crate::cli::exit::Exit;
+use crate::cli::plan::{Format, OutputPlan};
+use crate::cli::time_wait::TimeWaitPlan;
+use crate::model::{MonoNs, WallClock};
+use crate::sink::Session;
+use crate::sink::json::Json;
+use crate::sink::text::Text;
+use crate::sink::time_wait::{Screen, View, json};
+use crate::source::clock::boot_time;
+use crate::source::netns::{self, NetNs};
+use crate::source::{cgroup, port_settings};
+use crate::stats::Summary;
+use crate::stats::timewait::{Report, Terms, TimeWait};
+use crate::track::Output;
+
+/// How often a live screen is drawn, unless told otherwise.
+const PACE: Duration = Duration::from_secs(1);
+/// How often a namespace is looked for that nothing led to.
+const SEARCH: Duration = Duration::from_secs(10);
+
+/// The top-level entry point for `time-wait`.
+pub(super) fn run(planned: TimeWaitPlan) -> Result<Exit, Failure> {
+    let wall = wall_clock();
+    let teller = Figures::new(&planned, wall);
+    trace(planned.plan, wall, teller)
+}
+
+/// How the figures are told.
+#[derive(Debug)]
+enum Form {
+    /// JSON Lines.
+    Json,
+    /// A report, now and then and at the end.
+    Report,
+    /// A screen that is drawn again and again, and a report at the end. It is shown from the
+    /// beginning of the trace to its end.
+    Live(Option<OtherScreen>),
+}
+
+/// The figures, and what they are told with.
+struct Figures {
+    form: Form,
+    output: OutputPlan,
+    quiet: bool,
+    verbose: bool,
+    hook: HookArg,
+    interval: Option<Duration>,
+    rows: usize,
+    most_lives: usize,
+    wall: WallClock,
+    figures: TimeWait,
+    session: Option<Session>,
+    hz: Option<u32>,
+    around: Around,
+}
+
+impl Figures {
+    fn new(planned: &TimeWaitPlan, wall: WallClock) -> Self {
+        let TimeWaitPlan {
+            plan,
+            interval,
+            rows,
+        } = planned;
+        let most_lives = plan.limits.connections;
+        Self {
+            form: match plan.output.format {
+                Format::Json => Form::Json,
+                _ if !plan.quiet && OtherScreen::is_possible() => Form::Live(None),
+                _ => Form::Report,
+            },
+            output: plan.output,
+            quiet: plan.quiet,
+            verbose: plan.verbose > 0,
+            hook: plan.hook,
+            interval: *interval,
+            rows: *rows,
+            most_lives,
+            wall,
+            // Until the trace begins.
+            figures: TimeWait::new(boot_time(), most_lives),
+            session: None,
+            hz: None,
+            around: Around::default(),
+        }
+    }
+
+    fn screen(&self) -> Screen {
+        Screen {
+            names: self.output.names,
+            color: use_color(self.output.color),
+            width: terminal_width(),
+        }
+    }
+
+    /// The figures of this moment, with what surrounds them looked at again.
+    fn report(&mut self, now: MonoNs) -> Report {
+        let terms = Terms {
+            rows: self.rows,
+            hz: self.hz,
+        };
+        let report = self.figures.report(now, terms);
+        if self.around.look(&report, &mut self.figures) {
+            return self.figures.report(now, terms);
+        }
+        report
+    }
+
+    fn tell(&mut self, now: MonoNs, evicted: u64, is_last: bool) -> Result<(), Failure> {
+        let report = self.report(now);
+        let Some(session) = &self.session else {
+            return Ok(());
+        };
+        let view = View {
+            report: &report,
+            method: session.time_wait,
+            cgroups: &self.around.cgroups,
+            evicted,
+            is_last,
+        };
+        let screen = self.screen();
+        match &mut self.form {
+            Form::Json => write(&json::line(&view, &self.wall)),
+            Form::Live(Some(shown)) if !is_last => {
+                let height = terminal_size().map_or(24, |(_, height)| height);
+                let mut lines = screen.heading(session, &report);
+                lines.truncate(height.saturating_sub(1));
+                lines.extend(screen.frame(&view, self.rows, height.saturating_sub(lines.len())));
+                shown.draw(&lines).map_err(Failure::Write)
+            }
+            Form::Live(shown) => {
+                // Back on the screen that stays.
+                *shown = None;
+                let mut text = self.session_text();
+                text += &screen.report(&view, self.rows);
+                write(text.as_bytes())
+            }
+            Form::Report => {
+                let mut text = screen.report(&view, self.rows);
+                if !is_last {
+                    text.push('\n');
+                }
+                write(text.as_bytes())
+            }
+        }
+    }
+
+    fn session_text(&self) -> String {
+        let text = Text {
+            names: self.output.names,
+            raw: false,
+            wall: self.wall,
+            zone: TimeZone::system(),
+            color: use_color(self.output.color),
+            width: terminal_width(),
+            verbose: self.verbose,
+            timewait_hooked: false,
+        };
+        self.session
+            .as_ref()
+            .map_or(String::new(), |session| text.session(session))
+    }
+}
+
+impl Teller for Figures {
+    fn farewell(&self) -> Option<&'static [u8]> {
+        matches!(self.form, Form::Live(_)).then_some(LEAVE)
+    }
+
+    fn begin(&mut self, beginning: &Beginning) -> Result<(), Failure> {
+        let session = beginning.session;
+        if session.time_wait == "off" {
+            let text = "cannot tell of TIME_WAIT: the classic hook, which is in use, does not tell the \
+                        cookie by which a timewait socket is known; a kernel with BTF is needed";
+            return Err(match self.hook {
+                HookArg::Classic => Failure::Usage(format!("{text}, and `--hook btf`")),
+                _ => Failure::NotAllowed(text.to_owned()),
+            });
+        }
+        self.figures = TimeWait::new(session.start, self.most_lives);
+        self.hz = beginning.hz;
+        self.session = Some(session.clone());
+        self.around.begin(beginning.namespaces, &mut self.figures);
+        match &mut self.form {
+            Form::Json => {
+                let json = Json {
+                    names: self.output.names,
+                    raw: false,
+                    wall: self.wall,
+                };
+                write(&json.session(session))
+            }
+            Form::Live(shown) => {
+                *shown = Some(OtherScreen::enter().map_err(Failure::Write)?);
+                self.tell(session.start, 0, false)
+            }
+            Form::Report if self.quiet => Ok(()),
+            Form::Report => write(self.session_text().as_bytes()),
+        }
+    }
+
+    fn output(&mut self, output: &Output) -> Result<(), Failure> {
+        self.figures.add(output);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn pace(&self) -> Option<Duration> {
+        match self.form {
+            Form::Live(_) => Some(self.interval.unwrap_or(PACE)),
+            Form::Json | Form::Report => self.interval,
+        }
+    }
+
+    fn refresh(&mut self, now: MonoNs, evicted: u64) -> Result<(), Failure> {
+        self.tell(now, evicted, false)
+    }
+
+    fn check_reader(&self) -> Result<(), Failure> {
+        check_reader()
+    }
+
+    fn end(&mut self, summary: &Summary, end: MonoNs) -> Result<(), Failure> {
+        self.tell(end, summary.evicted, true)
+    }
+}
+
+/// What surrounds the figures: network namespaces and their settings, and the names of cgroups.
+#[derive(Debug, Default)]
+struct Around {
+    namespaces: BTreeMap<u32, NetNs>,
+    searched: Option<Instant>,
+    cgroups: BTreeMap<u64, String>,
+    /// cgroups that were looked for, found or not.
+    sought: BTreeSet<u64>,
+}
+
+impl Around {
+    fn begin(&mut self, namespaces: &[NetNs], figures: &mut TimeWait) {
+        self.searched = Some(Instant::now());
+        self.know(namespaces);
+        for netns in namespaces {
+            learn(Some(netns.inode), netns, figures);
+        }
+        // A hook that does not tell them apart need not, where there is but one.
+        if let [only] = namespaces {
+            learn(None, only, figures);
+        }
+    }
+
+    fn know(&mut self, namespaces: &[NetNs]) {
+        let by_inode = |netns: &NetNs| (netns.inode, netns.clone());
+        self.namespaces = namespaces.iter().map(by_inode).collect();
+    }
+
+    /// Looks at what the figures name; returns whether that tells more.
+    fn look(&mut self, report: &Report, figures: &mut TimeWait) -> bool {
+        self.look_for_cgroups(report);
+        let wanted: Vec<u32> = report
+            .settings
+            .iter()
+            .filter_map(|namespace| namespace.netns)
+            .collect();
+        let is_due = self.searched.is_none_or(|at| at.elapsed() >= SEARCH);
+        if is_due
+            && wanted
+                .iter()
+                .any(|inode| !self.namespaces.contains_key(inode))
+        {
+            self.searched = Some(Instant::now());
+            self.know(&netns::all().entered);
+        }
+        let mut any = false;
+        for netns in wanted.iter().filter_map(|inode| self.namespaces.get(inode)) {
+            any |= learn(Some(netns.inode), netns, figures);
+        }
+        any
+    }
+
+    fn look_for_cgroups(&mut self, report: &Report) {
+        let named = report.cgroups.rows.iter().filter_map(|&(cgroup, _)| cgroup);
+        let new: Vec<u64> = named.filter(|&id| self.sought.insert(id)).collect();
+        self.cgroups.extend(cgroup::paths(&new));
+    }
+}
+
+/// Reads a namespace's settings; one that is gone keeps those that it had.
+fn learn(name: Option<u32>, netns: &NetNs, figures: &mut TimeWait) -> bool {
+    let read = port_settings::read(netns);
+    let is_read = read.is_ok();
+    if let Ok(settings) = read {
+        figures.learn(name, settings);
+    }
+    is_read
+}
+
+fn write(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(Failure::Write)
+}
