@@ -1,5 +1,7 @@
 //! Properties that hold for every stream of events.
 
+mod hidden;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -217,7 +217,6 @@ impl Connection {
         end: RequestEnd,
         lossy_until: Option<MonoNs>,
     ) -> Change {
-        self.half_open = None;
         self.half_open_end = Some(end);
         self.has_changed = true;
         let from = self.state;
