@@ -101,6 +101,8 @@ impl Writer {
             (Output::Loss(loss), Encoder::Text(text)) => text.loss(loss).into_bytes(),
             (Output::Loss(loss), Encoder::Json(json)) => json.loss(loss),
             (Output::Loss(loss), Encoder::Csv(csv)) => csv.loss(loss),
+            // No change of a state: of interest to figures alone.
+            (Output::Held(_), _) => return Ok(()),
         };
         self.write(&bytes)
     }

@@ -202,6 +202,7 @@ fn text(naming: Naming, color: bool, width: Option<usize>) -> String {
             Output::Change(change) => text.change(change),
             Output::Timeline(timeline) => text.timeline(timeline),
             Output::Loss(loss) => text.loss(loss),
+            Output::Held(_) => continue,
         };
     }
     written + &text.summary(&summary(&outputs))
@@ -221,6 +222,7 @@ fn json() {
             Output::Change(change) => json.change(change),
             Output::Timeline(timeline) => json.timeline(timeline),
             Output::Loss(loss) => json.loss(loss),
+            Output::Held(_) => continue,
         });
     }
     written.extend(json.summary(&summary(&outputs), END));
@@ -245,6 +247,7 @@ fn csv() {
             Output::Change(change) => csv.change(&change),
             Output::Timeline(timeline) => csv.timeline(&timeline),
             Output::Loss(loss) => csv.loss(&loss),
+            Output::Held(_) => continue,
         });
     }
     let written = String::from_utf8(written).expect("names are escaped");

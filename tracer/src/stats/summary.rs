@@ -64,6 +64,7 @@ impl SummaryBuilder {
                 self.hidden.add_change(change);
             }
             Output::Loss(loss) => self.lost += loss.lost,
+            Output::Held(_) => {}
             // Each connection that changed is told exactly once.
             Output::Timeline(timeline) => {
                 self.connections += 1;

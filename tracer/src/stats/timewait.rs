@@ -21,7 +21,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::model::{MonoNs, TcpSettings, TcpState};
-use crate::track::{Change, ConnId, Ending, Origin, Output, Span, Timeline, Unknown};
+use crate::track::{self, Change, ConnId, Ending, Origin, Output, Span, Timeline, Unknown};
 
 pub use held::HeldFigures;
 pub use outlook::Outlook;
@@ -101,6 +101,20 @@ impl TimeWait {
             Output::Change(change) => self.change(change),
             Output::Timeline(timeline) => self.timeline(timeline),
             Output::Loss(loss) => self.lost += loss.lost,
+            Output::Held(held) => self.hold(*held),
+        }
+    }
+
+    /// A timewait socket holds a connection from now on, which stays in FIN_WAIT2.
+    fn hold(&mut self, held: track::Held) {
+        let second = self.second(held.at);
+        if let Some(life) = self.lives.get_mut(&held.conn) {
+            match life.is_found {
+                true => self.fin_wait2.find(),
+                false => self.fin_wait2.enter(second),
+            }
+            life.held = Some(TcpState::FinWait2);
+            life.held_since = (!life.is_found).then_some(held.at);
         }
     }
 
@@ -147,35 +161,29 @@ impl TimeWait {
                 self.time_wait.leave(second, span, how);
                 self.unrank(life);
             }
-            Some(_) => self.fin_wait2.leave(second, span, how),
-            // The timewait socket tells of itself only as it leaves.
-            None if how != Left::Unseen => match change.from {
-                Some(TcpState::FinWait2) => self.fin_wait2.pass(second, span, how),
-                Some(TcpState::TimeWait) => self.time_wait.pass(second, span, how),
-                _ => {}
-            },
+            Some(_) => self
+                .fin_wait2
+                .leave(second, life.in_fin_wait2(change, span), how),
+            // The timewait socket tells of its TIME_WAIT only as it leaves.
+            None if how != Left::Unseen && change.from == Some(TcpState::TimeWait) => {
+                self.time_wait.pass(second, span, how);
+            }
             None => {}
         }
     }
 
-    /// Counts the connection in the state in which a timewait socket holds it.
+    /// Counts the connection in TIME_WAIT.
     fn enter(&mut self, life: &mut Life, change: &Change, second: u64) {
-        let held = match change.to {
-            TcpState::TimeWait => &mut self.time_wait,
-            TcpState::FinWait2 if matches!(change.origin, Origin::Timewait { .. }) => {
-                &mut self.fin_wait2
-            }
-            _ => return,
-        };
+        if change.to != TcpState::TimeWait {
+            return;
+        }
         let found = change.from.is_none();
         match found {
-            true => held.find(),
-            false => held.enter(second),
+            true => self.time_wait.find(),
+            false => self.time_wait.enter(second),
         }
-        life.held = Some(change.to);
-        if change.to == TcpState::TimeWait {
-            self.rank(life, change, found);
-        }
+        life.held = Some(TcpState::TimeWait);
+        self.rank(life, change, found);
     }
 
     fn rank(&mut self, life: &mut Life, change: &Change, found: bool) {

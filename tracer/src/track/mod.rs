@@ -23,7 +23,7 @@ pub(crate) mod test_events;
 pub use ending::Ending;
 pub use hidden::{Follows, Timewaits};
 pub use output::{
-    Change, Closer, ConnId, Opened, Origin, Output, Owner, Segment, Span, Timeline, Unknown,
+    Change, Closer, ConnId, Held, Opened, Origin, Output, Owner, Segment, Span, Timeline, Unknown,
 };
 pub use selection::{Listening, Selection, Verdict};
 pub use tracker::{Limits, Tally, Tracker};

@@ -22,6 +22,17 @@ pub enum Output {
     Timeline(Timeline),
     /// Changes were lost.
     Loss(Loss),
+    /// A timewait socket holds a connection from now on, which stays in FIN_WAIT2: no change says so.
+    Held(Held),
+}
+
+/// A connection in FIN_WAIT2 that a timewait socket holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Which.
+    pub conn: ConnId,
+    /// Since when; of one that was found, when it was.
+    pub at: MonoNs,
 }
 
 /// Where a change comes from.

@@ -2,8 +2,8 @@
 
 use super::ports::{Taken, Towards};
 use super::report::{LocalPort, Process, Remote};
-use crate::model::{TcpSettings, TcpState};
-use crate::track::Change;
+use crate::model::{MonoNs, TcpSettings, TcpState};
+use crate::track::{Change, Span};
 
 /// Who opened a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,12 @@ enum OpenedBy {
 #[derive(Debug)]
 pub(super) struct Life {
     opened_by: OpenedBy,
+    /// Whether it was found when the trace began.
+    pub(super) is_found: bool,
     /// The state in which a timewait socket holds it, if one does.
     pub(super) held: Option<TcpState>,
+    /// Since when one holds it in FIN_WAIT2, where that was seen.
+    pub(super) held_since: Option<MonoNs>,
     /// What it is counted by while it is in TIME_WAIT.
     pub(super) ranked: Option<Box<(Keys, Listed)>>,
     /// The local port that it holds, where that counts.
@@ -67,10 +71,25 @@ impl Life {
         };
         Self {
             opened_by,
+            is_found: change.from.is_none(),
             held: None,
+            held_since: None,
             ranked: None,
             port: None,
             is_portless: opened_by == OpenedBy::Peer,
+        }
+    }
+
+    /// Returns how long a timewait socket held it in FIN_WAIT2, which it leaves now; `whole` is its
+    /// time in that state, that of its full socket included.
+    pub(super) fn in_fin_wait2(&self, left: &Change, whole: Span) -> Span {
+        match self.held_since.and_then(|since| left.at.since(since)) {
+            None => whole,
+            Some(ns) if left.error_ns == 0 => Span::Known(ns),
+            Some(ns) => Span::Within {
+                ns,
+                error_ns: left.error_ns,
+            },
         }
     }
 

@@ -113,6 +113,13 @@ impl Host {
         self.change(conn, at, GOES_ON, Some(FinWait2), Tw, Some(Span::Known(5)));
     }
 
+    fn hold(&mut self, conn: Conn, at: u64) {
+        self.figures.add(&Output::Held(track::Held {
+            conn: ConnId(conn.id),
+            at: START.plus(at),
+        }));
+    }
+
     fn open_and_wait(&mut self, conn: Conn, at: u64) {
         self.close_actively(conn, at, (Close, SynSent));
     }
@@ -210,26 +217,42 @@ fn one_that_was_there_before_has_no_duration() {
 }
 
 #[test]
-fn fin_wait2_is_told_apart_from_time_wait() {
+fn fin_wait2_in_a_timewait_socket_is_told_apart_from_a_full_ones() {
     let mut host = Host::new();
-    // One that only now shows that a timewait socket held it, one that goes on, one full socket.
-    let steps = [
-        (1, EXPIRED, Close),
-        (2, GOES_ON, Tw),
-        (3, Origin::Snapshot, Close),
-    ];
-    for (id, origin, to) in steps {
-        host.change(ours(id), SECOND, TOLD, Some(FinWait1), FinWait2, None);
-        let span = Some(Span::Known(7));
-        host.change(ours(id), 2 * SECOND, origin, Some(FinWait2), to, span);
+    // A full socket was in FIN_WAIT2 first, and one that goes on to TIME_WAIT stays a full one.
+    for id in 1..=3 {
+        host.change(ours(id), 0, TOLD, Some(FinWait1), FinWait2, None);
     }
-    let report = host.report(3 * SECOND);
+    host.hold(ours(1), SECOND);
+    host.hold(ours(2), SECOND);
+    let figures = host.report(2 * SECOND).fin_wait2;
+    assert_eq!((figures.now, figures.entered), (2, 2));
+
+    let span = Some(Span::Known(61 * SECOND));
+    host.change(ours(1), 61 * SECOND, EXPIRED, Some(FinWait2), Close, span);
+    let span = Some(Span::Known(2 * SECOND));
+    host.change(ours(2), 2 * SECOND, GOES_ON, Some(FinWait2), Tw, span);
+    host.change(ours(3), 2 * SECOND, GOES_ON, Some(FinWait2), Tw, span);
+    let report = host.report(62 * SECOND);
     let figures = &report.fin_wait2;
-    assert_eq!((figures.entered, figures.left, figures.went_on), (2, 2, 1));
+    assert_eq!((figures.now, figures.left, figures.went_on), (0, 2, 1));
     assert_eq!(figures.ends[&TimewaitEnd::Expired], 1);
-    assert_eq!(figures.spread.count, 2);
-    assert_eq!(report.time_wait.now, 1);
+    // The time before the timewait socket is not its time.
+    assert_eq!(figures.spread.max_ns, Some(60 * SECOND));
+    assert_eq!(report.time_wait.now, 2);
     assert!(report.time_wait.ends.is_empty());
+}
+
+#[test]
+fn one_that_was_found_in_fin_wait2_has_no_duration_either() {
+    let mut host = Host::new();
+    host.change(ours(1), 0, Origin::Snapshot, None, FinWait2, None);
+    host.hold(ours(1), 0);
+    let before = Some(Span::Unknown(Unknown::BeforeTrace));
+    host.change(ours(1), 9 * SECOND, EXPIRED, Some(FinWait2), Close, before);
+    let figures = host.report(10 * SECOND).fin_wait2;
+    assert_eq!((figures.found, figures.entered, figures.left), (1, 0, 1));
+    assert_eq!((figures.spread.count, figures.spread.unknown), (0, 1));
 }
 
 #[test]

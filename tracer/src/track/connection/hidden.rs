@@ -123,6 +123,11 @@ impl Connection {
         self.pass_to(TcpState::Close, moment, Some(end), lossy_until)
     }
 
+    /// Returns whether everything of it is shown so far, and it is in `state`.
+    pub(in crate::track) fn is_shown_in(&self, state: TcpState) -> bool {
+        self.state == state && self.verdict == Verdict::Shown && self.held.is_empty()
+    }
+
     /// Notes that it was found in a timewait socket, and since when, where the kernel tells.
     ///
     /// # Kernel

@@ -84,6 +84,15 @@ fn told(outputs: &[Output]) -> Vec<String> {
     changes(outputs).iter().map(name).collect()
 }
 
+/// Since when a timewait socket holds a connection in FIN_WAIT2, wherever that is told.
+fn held(outputs: &[Output]) -> Vec<u64> {
+    let at = |output: &Output| match output {
+        Output::Held(held) => Some(held.at.0),
+        _ => None,
+    };
+    outputs.iter().filter_map(at).collect()
+}
+
 #[test]
 fn time_wait_follows_fin_wait2_and_ends_the_connection() {
     let mut events = life(
@@ -113,6 +122,7 @@ fn time_wait_follows_fin_wait2_and_ends_the_connection() {
             "TIME_WAIT → CLOSE (expired)"
         ]
     );
+    assert_eq!(held(&shown), [0; 0], "its FIN_WAIT2 was a full socket's");
     let timeline = only(&shown);
     assert_eq!(
         spans(timeline),
@@ -171,6 +181,7 @@ fn an_orphan_waits_in_fin_wait2_until_the_peer_closes() {
             "TIME_WAIT → CLOSE (expired)"
         ]
     );
+    assert_eq!(held(&shown), [161]);
     let timeline = only(&shown);
     assert_eq!(
         spans(timeline),
@@ -327,6 +338,42 @@ fn one_that_was_there_before_has_its_age_where_the_kernel_tells_it() {
     assert_eq!(found(None, 39), "TIME_WAIT ?BeforeTrace");
     // The stamp and the timer disagree: TIME_WAIT began later than the socket, or began anew.
     assert_eq!(found(Some(30), 39), "TIME_WAIT ?BeforeTrace");
+}
+
+#[test]
+fn one_that_was_there_before_in_fin_wait2_is_said_to_be_a_timewait_socket() {
+    for (full_socket, expected) in [(false, vec![100]), (true, vec![])] {
+        let mut tracker = Tracker::new(Selection::default(), Limits::default());
+        tracker.follow(Follows {
+            timewaits: Timewaits::Hooked,
+            ..Follows::default()
+        });
+        tracker.handle(&Event::Existing(Existing {
+            at: MonoNs(100),
+            cookie: 1,
+            state: FinWait2,
+            full_socket,
+            tuple: change(1, 1, FinWait2, Close).tuple(),
+            netns: 1,
+            uid: None,
+            left_ns: None,
+            age_ns: None,
+        }));
+        let shown: Vec<Output> = std::iter::from_fn(|| tracker.poll()).collect();
+        assert_eq!(held(&shown), expected);
+    }
+}
+
+#[test]
+fn a_socket_that_is_asked_for_in_fin_wait2_is_told_when_it_is_known() {
+    let mut events = life(1, FinWait1, &[(FinWait2, 160)]);
+    events.extend(life(1, FinWait2, &[(Close, 170)]));
+    let seen = TimewaitNews::Seen {
+        left_ns: 60 * SECOND,
+        error_ns: TICK_NS,
+    };
+    events.push(timewait(1, 171, FinWait2, seen));
+    assert_eq!(held(&run(Timewaits::Asked, &events)), [170]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::track::connection::{Connection, Ended, Moment};
 use crate::track::hidden::{ANSWER_NS, Known, Pending, Timewaits};
-use crate::track::output::{Change, ConnId, Unknown};
+use crate::track::output::{Change, ConnId, Held, Output, Unknown};
 use crate::track::selection::Verdict;
 use crate::track::{Ending, Tracker};
 
@@ -118,6 +118,7 @@ impl Tracker {
         let shown = connection.enter_timewait(change, &armed, expires, lossy_until);
         self.hidden.timewaits.living.insert(cookie, id);
         self.show(id, shown, armed.at);
+        self.tell_held(id, armed.at);
         if let Some(ended) = ended {
             self.handle_timewait(&ended);
         }
@@ -165,6 +166,18 @@ impl Tracker {
         let shown = connection.enter_timewait(&change, &armed, None, lossy_until);
         self.hidden.timewaits.living.insert(cookie, id);
         self.show(id, shown, change.at);
+        self.tell_held(id, change.at);
+    }
+
+    /// Tells that a timewait socket holds a connection which stays in FIN_WAIT2, as far as it is shown.
+    fn tell_held(&mut self, id: ConnId, at: MonoNs) {
+        let is_told = self
+            .connections
+            .get(&id)
+            .is_some_and(|connection| connection.is_shown_in(TcpState::FinWait2));
+        if is_told {
+            self.outputs.push_back(Output::Held(Held { conn: id, at }));
+        }
     }
 
     /// Ends a connection whose full socket closed; `ending` where it is known that no timewait socket
@@ -265,6 +278,7 @@ impl Tracker {
         self.add(connection);
         self.hidden.timewaits.living.insert(existing.cookie, id);
         self.show(id, None, existing.at);
+        self.tell_held(id, existing.at);
     }
 
     /// Lets go the connections in timewait sockets whose end must have been lost. Only what is lost
