@@ -105,3 +105,38 @@ pub(super) fn half_open_end(end: RequestEnd) -> Option<&'static str> {
         RequestEnd::Unknown => Some("unknown"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_for_ends_are_those_that_programs_know() {
+        assert_eq!(
+            TimewaitEnd::ALL.map(timewait_end),
+            [
+                "expired",
+                "reused",
+                "new_syn",
+                "reset",
+                "killed",
+                "netns_gone",
+                "unknown"
+            ]
+        );
+        assert_eq!(
+            RequestEnd::FAILURES.map(half_open_end),
+            [
+                "timed_out",
+                "accept_queue_full",
+                "reset",
+                "listener_closed",
+                "killed",
+                "netns_gone",
+                "unknown"
+            ]
+            .map(Some)
+        );
+        assert_eq!(half_open_end(RequestEnd::Completed), None);
+    }
+}

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::model::TcpState::{Close, Closing, Established, FinWait2, Listen, SynRecv, TimeWait};
+use crate::model::TcpState::{Close, Closing, Established, FinWait1, FinWait2};
+use crate::model::TcpState::{Listen, SynRecv, TimeWait};
 use crate::model::event::{Comm, ShownTuple, Task};
 use crate::model::{Endpoint, Family, MonoNs, RequestEnd, TimewaitEnd, Tuple};
 use crate::track::{Change, ConnId, Ending, Opened, Owner, Span, Timeline};
@@ -119,6 +120,7 @@ fn time_wait_is_told_from_fin_wait2_in_a_timewait_socket() {
         change(3, timewait(expired), FinWait2, Close),
         timeline(3, Ending::FinWait2Over(TimewaitEnd::Expired), 0),
         change(4, timewait(None), FinWait2, TimeWait),
+        change(6, timewait(None), FinWait1, FinWait2),
         change(5, tracepoint(), FinWait2, Close),
         timeline(5, Ending::TimeWaitRefused, 0),
     ];

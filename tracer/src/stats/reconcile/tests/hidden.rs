@@ -114,8 +114,9 @@ fn a_timewait_socket_counts_once_by_the_time_that_it_begins_with() {
             reconciler.count(&closed(2, 221, Some(false)));
             reconciler.count_timewait(&armed(3, 230, four_seconds + 1));
             reconciler.count(&closed(3, 231, Some(false)));
-            // A full socket that ends without one.
+            // Full sockets that end without one, between ends that had one too.
             reconciler.count(&closed(4, 240, Some(false)));
+            reconciler.count(&closed(3, 250, Some(false)));
         },
         &[("TW", 2), ("TWKilled", 1)],
     );
