@@ -283,6 +283,10 @@ const TIME_WAIT: StateText = StateText {
             addresses. A server that cannot bind() after a restart lacks SO_REUSEADDR.",
     look: &[
         (
+            "sudo tracer time-wait",
+            "how many, how long, whose, why each ended, and how near the ports are to running out",
+        ),
+        (
             "ss -tano state time-wait",
             "towards whom, and how much longer",
         ),
