@@ -36,10 +36,8 @@ pub(super) fn within(ns: u64, error_ns: u64) -> String {
         return duration(ns);
     }
     let least = (power_of_ten(ns) / 10).max(1);
-    let step = match power_of_ten(error_ns) {
-        power if power == error_ns => power,
-        power => power.saturating_mul(10),
-    };
+    // Rounding moves it by half a step at most, and so not beyond the error.
+    let step = power_of_ten(error_ns.saturating_mul(2));
     format!("{} ± {}", rounded(ns, step.min(least)), bound(error_ns))
 }
 
@@ -137,6 +135,8 @@ mod tests {
         let (ms, s) = (1_000_000, SECOND);
         let cases = [
             (60_130 * ms, 64 * ms, "60.1 s ± 64 ms"),
+            (60_130 * ms, 49 * ms, "60.13 s ± 49 ms"),
+            (3_150 * ms, 11 * ms, "3.15 s ± 11 ms"),
             (60_130 * ms, 10 * ms, "60.13 s ± 10 ms"),
             (60_130 * ms, 3_210 * ms, "60 s ± 3.3 s"),
             (60_130 * ms, 20 * s, "60 s ± 20 s"),
