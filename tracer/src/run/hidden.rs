@@ -112,9 +112,10 @@ impl HiddenMethods {
 
     /// How exact the times are.
     pub(super) fn bound(self) -> Option<String> {
+        // Two ticks are under way when it is asked, and it is answered in milliseconds.
         let tick = match self.hz {
-            Some(hz) => format!("{} ms", 1000 / hz),
-            None => "one timer tick".to_owned(),
+            Some(hz) => format!("{} ms", 3000 / hz + 1),
+            None => "three timer ticks".to_owned(),
         };
         match self.timewait {
             Timewait::Hooked(Method::Timer) if !self.sees_silent_rearms => Some(format!(
@@ -126,7 +127,7 @@ impl HiddenMethods {
             }
             Timewait::Asked => Some(format!(
                 "each time has its own bound: beginnings to {tick}, ends by expiry to half the time \
-                 between two looks, ends before their time to half of what was left"
+                 between two looks, ends before their time to half of their age or of what was left"
             )),
             Timewait::Off => None,
         }

@@ -29,10 +29,11 @@ const AT_ONCE: usize = 1024;
 pub enum Mode {
     /// Nothing: each is followed by questions from its begin to its end.
     ///
-    /// The first comes at once. The next ones come when half of the rest of its time is over, so
-    /// that the end of one that is taken away before its time is known the better the later it is;
-    /// then just before the time that its timer is set for, and then in steps of a sixteenth of the
-    /// timer wheel's slot, in which it will end.
+    /// The first comes at once. The next ones come each time that its age has doubled, and later
+    /// each time that the rest of its time has halved: so an end before its time, or the change from
+    /// FIN_WAIT2 to TIME_WAIT, is found before it is twice as old as then. Others come just
+    /// before the time that its timer is set for, and then in steps of a sixteenth of the timer
+    /// wheel's slot, in which it will end.
     ///
     /// A machine that sleeps meanwhile makes its timers late by as much, which looks like a time
     /// that began anew.

@@ -9,7 +9,8 @@ use super::window::Window;
 use super::{Next, Told};
 
 const MS: u64 = 1_000_000;
-/// The rest of its time is halved down to this; then comes the look just before its end.
+/// Its age is doubled from this on, and the rest of its time halved down to this; then comes the look
+/// just before its end.
 const HALVED_TO_NS: u64 = 250 * MS;
 /// How long before the earliest moment for which its timer may be set that look is due: agents wake
 /// up late.
@@ -83,7 +84,10 @@ impl Life {
             return now;
         };
         match set.from.since(now) {
-            Some(left) if left > 2 * HALVED_TO_NS => now.plus(left / 2),
+            Some(left) if left > 2 * HALVED_TO_NS => {
+                let age = now.since(self.began).unwrap_or(0);
+                now.plus(age.max(HALVED_TO_NS).min(left / 2))
+            }
             Some(left) if left > BEFORE_NS => Window::exactly(set.from).earlier(BEFORE_NS).from,
             _ => {
                 let slot = slot_ns(self.set_for_ns(set), wheel);

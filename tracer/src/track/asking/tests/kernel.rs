@@ -11,7 +11,8 @@ use crate::model::{Answer, Found, TcpState, Ticks, Wheel};
 pub(super) struct Arming {
     pub(super) at: u64,
     pub(super) substate: TcpState,
-    /// When the tick begins that it is set for.
+    /// The tick that it is set for, and when that begins.
+    expires: u64,
     pub(super) set: u64,
     /// When it runs out, unless it is set anew.
     runs_out: u64,
@@ -44,24 +45,33 @@ pub(super) struct Fate {
     lateness: u64,
 }
 
+impl Fate {
+    /// The tick that is counted at a moment.
+    fn tick_at(&self, at: u64) -> u64 {
+        let ns = u128::from(at - self.phase);
+        (ns * u128::from(self.hz) / u128::from(SECOND)) as u64
+    }
+
+    /// The first moment at which a tick is counted.
+    fn begin_of(&self, tick: u64) -> u64 {
+        let ns = (u128::from(tick) * u128::from(SECOND)).div_ceil(u128::from(self.hz));
+        ns as u64 + self.phase
+    }
+}
+
 impl Truth {
     pub(super) fn new(fate: &Fate) -> Self {
         let wheel = Wheel::new(fate.hz).expect("ticks");
-        // The tick that is counted at a moment, and the moment at which a tick begins.
-        let tick_at = |at: u64| {
-            (u128::from(at - fate.phase) * u128::from(fate.hz) / u128::from(SECOND)) as u64
-        };
-        let begin_of = |tick: u64| {
-            wheel.ns(tick) + u64::from(wheel.ns(1) * u64::from(fate.hz) != SECOND) + fate.phase
-        };
         let arm = |at: u64, substate, timeout: u64| {
-            let now = tick_at(at);
+            let now = fate.tick_at(at);
             let expires = now + wheel.ticks(timeout);
             Arming {
                 at,
                 substate,
-                set: begin_of(expires),
-                runs_out: begin_of(wheel.runs_out(Ticks { now, expires })) + fate.lateness * 1000,
+                expires,
+                set: fate.begin_of(expires),
+                runs_out: fate.begin_of(wheel.runs_out(Ticks { now, expires }))
+                    + fate.lateness * 1000,
             }
         };
         let mut armings = Vec::new();
@@ -104,8 +114,7 @@ impl Truth {
         let Some(arming) = self.arming(at) else {
             return Answer::Absent;
         };
-        let tick = self.wheel.ns(1);
-        let left_ticks = arming.set.saturating_sub(at - (at - fate.phase) % tick) / tick;
+        let left_ticks = arming.expires.saturating_sub(fate.tick_at(at));
         let left_ms = self.wheel.ns(left_ticks) / MS;
         Answer::Found(Found {
             state: arming.substate,

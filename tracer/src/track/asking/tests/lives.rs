@@ -14,11 +14,11 @@ struct Course {
     looks: Vec<(u64, Option<Timewait>)>,
 }
 
-/// Asks until there is nothing more to ask. Each wake-up is as many microseconds late, and each
+/// Asks from a moment on until there is nothing more to ask. Each wake-up is as many microseconds late, and each
 /// answer takes as many, as the numbers say, in turn.
-fn run(asker: &mut Asker, truth: &Truth, fate: &Fate, delays: &[(u64, u64)]) -> Course {
+fn run(asker: &mut Asker, truth: &Truth, fate: &Fate, delays: &[(u64, u64)], begin: u64) -> Course {
     let mut looks = Vec::new();
-    let mut now = BEGIN;
+    let mut now = begin;
     while let Some(due) = asker.poll_timeout() {
         let (late, takes) = delays[looks.len() % delays.len()];
         now = now.max(due.0) + late * 1000;
@@ -110,8 +110,12 @@ proptest! {
         let hz = knows_tick.then_some(fate.hz);
         let mut asker = Asker::new(Mode::Diag, hz, 10);
         asker.handle(&closed(fate.from));
-        let course = run(&mut asker, &truth, &fate, &delays);
+        let course = run(&mut asker, &truth, &fate, &delays, BEGIN);
         judge(&truth, &course, knows_tick);
+        if let Some((_, Some(end))) = course.looks.last() {
+            let age = (truth.gone - BEGIN).max(250 * MS);
+            prop_assert!(end.error_ns <= age / 2 + 20 * MS, "{end:?}");
+        }
         prop_assert!(
             course.looks.len() <= 40 * truth.armings.len(),
             "{} questions", course.looks.len()
@@ -131,7 +135,7 @@ proptest! {
             let left_ns = found.left_ns.expect("of a timewait socket");
             let mut asker = Asker::new(Mode::Diag, Some(fate.hz), 10);
             asker.handle(&existing(found.state, listed - listed_after * MS, left_ns));
-            let course = run(&mut asker, &truth, &fate, &delays);
+            let course = run(&mut asker, &truth, &fate, &delays, listed);
             judge(&truth, &course, true);
             prop_assert!(course.looks.len() <= 40 * truth.armings.len());
         }
