@@ -30,13 +30,14 @@ pub(crate) fn innermost<C: EbpfContext>(ctx: &C, mark: u32) -> Option<u32> {
     marked.then_some(caller::UNKNOWN)
 }
 
-/// Returns whether a function is on the stack.
+/// Returns whether one of two functions is on the stack.
 #[inline(always)]
-pub(crate) fn find<C: EbpfContext>(ctx: &C, wanted: u32) -> bool {
+pub(crate) fn find_either<C: EbpfContext>(ctx: &C, one: u32, other: u32) -> bool {
     let frames = stack(ctx);
     let mut frame = 0;
     while frame < FRAMES {
-        if function_at(frames[frame]) == wanted {
+        let found = function_at(frames[frame]);
+        if found == one || found == other {
             return true;
         }
         frame += 1;
@@ -49,7 +50,11 @@ pub(crate) fn find<C: EbpfContext>(ctx: &C, wanted: u32) -> bool {
 fn is_reason(found: u32) -> bool {
     !matches!(
         found,
-        caller::UNKNOWN | caller::TIMEWAIT_REMOVE | caller::REQUEST_REMOVE | caller::TIME_WAIT
+        caller::UNKNOWN
+            | caller::TIMEWAIT_REMOVE
+            | caller::REQUEST_REMOVE
+            | caller::TIME_WAIT
+            | caller::FIN
     )
 }
 

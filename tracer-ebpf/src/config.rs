@@ -147,8 +147,12 @@ pub struct MinisockOffsets {
     pub request_acked_mask: u32,
     /// `struct inet_connection_sock`: `icsk_accept_queue.rskq_defer_accept`.
     pub listener_defers: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// `struct net`: `ipv4.tcp_death_row.tw_refcount`, one more than there are timewait sockets.
+    pub timewait_count: u32,
+    /// `struct net`: `ipv4.tcp_death_row.sysctl_max_tw_buckets`.
+    pub timewait_limit: u32,
+    /// `struct tcp_sock`: `linger2`, the time in FIN_WAIT2, below zero for none.
+    pub fin_wait2_time: u32,
 }
 
 /// The code of one function of the kernel, from `/proc/kallsyms`.
@@ -334,7 +338,9 @@ impl Config {
                 request_acked: ABSENT,
                 request_acked_mask: 0,
                 listener_defers: ABSENT,
-                reserved: 0,
+                timewait_count: ABSENT,
+                timewait_limit: ABSENT,
+                fin_wait2_time: ABSENT,
             },
         },
     };
@@ -355,9 +361,9 @@ const _: () = {
         size_of::<KernelFilter>()
             == 2 * 4 + FILTER_SLOTS * 4 + 2 * 4 + FILTER_SLOTS * 4 + FILTER_SLOTS * 32 + 16
     );
-    assert!(size_of::<MinisockOffsets>() == 24 * 4);
+    assert!(size_of::<MinisockOffsets>() == 26 * 4);
     assert!(size_of::<CallerRange>() == 24);
-    assert!(size_of::<MinisockConfig>() == 5 * 8 + CALLER_RANGES * 24 + 24 * 4);
+    assert!(size_of::<MinisockConfig>() == 5 * 8 + CALLER_RANGES * 24 + 26 * 4);
     assert!(
         CONFIG_SIZE
             == 21 * 4 + 12 * 4 + 4 + size_of::<KernelFilter>() + size_of::<MinisockConfig>()

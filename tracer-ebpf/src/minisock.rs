@@ -56,6 +56,9 @@ pub mod caller {
     pub const REQUEST_REMOVE: u32 = 10;
     /// A full socket tries to go on as a timewait socket: `tcp_time_wait`.
     pub const TIME_WAIT: u32 = 11;
+    /// The other end's FIN is taken in: `tcp_fin`. In FIN_WAIT2 it leads to `tcp_time_wait` alone, which
+    /// a compiler may have left no frame of its own.
+    pub const FIN: u32 = 12;
 }
 
 /// Which fields of a [`MinisockRecord`] the kernel side could read, as in

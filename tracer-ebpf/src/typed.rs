@@ -21,7 +21,7 @@ use crate::{
     emit::{emit, now_ns},
     filter::{Halves, mapped, passes_netns, passes_remote},
     loaded::{configured, present},
-    minisocks::last_armed,
+    minisocks::{last_armed, probe},
 };
 
 const AF_INET6: u16 = 10;
@@ -157,7 +157,10 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
 /// # Kernel
 ///
 /// `tcp_time_wait` makes a timewait socket, or finds that there are too many, and closes the full
-/// one either way (`tcp_done`). Where one was made, its timer was set just before, on this CPU.
+/// one either way (`tcp_done`). Where one was made, its timer was set just before, on this CPU. Where
+/// none was, either `tcp_time_wait` is on the stack, or, if the compiler let it jump to `tcp_done`,
+/// `tcp_fin`, which in FIN_WAIT2 does nothing else; or else the count of timewait sockets has
+/// reached its limit still.
 #[inline(always)]
 unsafe fn timewait_refused(
     ctx: &BtfTracePointContext,
@@ -178,10 +181,29 @@ unsafe fn timewait_refused(
     if cookie != 0 && last_armed() == cookie {
         return known::TIMEWAIT;
     }
-    match callers::find(ctx, caller::TIME_WAIT) {
-        true => known::TIMEWAIT | known::TIMEWAIT_REFUSED,
-        false => known::TIMEWAIT,
+    // In any other state a FIN leads elsewhere.
+    let fin = match old_state {
+        TCP_FIN_WAIT2 => caller::FIN,
+        _ => caller::TIME_WAIT,
+    };
+    if callers::find_either(ctx, caller::TIME_WAIT, fin) || unsafe { no_bucket_left(socket) } {
+        return known::TIMEWAIT | known::TIMEWAIT_REFUSED;
     }
+    known::TIMEWAIT
+}
+
+/// Returns whether the socket's namespace has as many timewait sockets as it may have, and the socket
+/// itself did not ask for none (`TCP_LINGER2` below zero).
+#[inline(always)]
+unsafe fn no_bucket_left(socket: Typed) -> bool {
+    let full = (|| unsafe {
+        let netns: Typed = read(socket, present(configured!(offsets.netns))?);
+        let count: u32 = probe(netns as u64, configured!(minisock.offsets.timewait_count))?;
+        let limit: u32 = probe(netns as u64, configured!(minisock.offsets.timewait_limit))?;
+        let time: i32 = probe(socket as u64, configured!(minisock.offsets.fin_wait2_time))?;
+        Some(count.wrapping_sub(1) >= limit && time >= 0)
+    })();
+    full.unwrap_or(false)
 }
 
 /// Lets `write` write a field, and marks it known where the running kernel has it.

@@ -43,6 +43,7 @@ const CALLERS: &[(&str, u32)] = &[
     ("nf_tproxy_handle_time_wait4", caller::RECEIVE),
     ("nf_tproxy_handle_time_wait6", caller::RECEIVE),
     ("tcp_time_wait", caller::TIME_WAIT),
+    ("tcp_fin", caller::FIN),
 ];
 
 /// What was found.
@@ -139,6 +140,11 @@ fn offsets(btf: &Btf<'_>) -> Result<MinisockOffsets, &'static str> {
             "inet_connection_sock",
             &["icsk_accept_queue", "rskq_defer_accept"],
         )),
-        reserved: 0,
+        timewait_count: or_absent(field("net", &["ipv4", "tcp_death_row", "tw_refcount"])),
+        timewait_limit: or_absent(field(
+            "net",
+            &["ipv4", "tcp_death_row", "sysctl_max_tw_buckets"],
+        )),
+        fin_wait2_time: or_absent(field("tcp_sock", &["linger2"])),
     })
 }

@@ -58,7 +58,9 @@ impl Connection {
         let known_already = expires.is_some() && timewait.expires == expires;
         let changes = event.substate != self.state;
         if !known_already && !changes {
-            timewait.rearmed += u32::from(expires.is_some() && timewait.expires.is_some());
+            // A look tells of a time only that has begun anew since the look before.
+            let known_before = expires.is_none() || timewait.expires.is_some();
+            timewait.rearmed += u32::from(known_before);
         }
         timewait.expires = expires.or(timewait.expires);
         timewait.seen_at = Some(event.at);
