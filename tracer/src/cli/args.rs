@@ -91,6 +91,7 @@ pub struct TimeWaitArgs {
 
 /// How it is traced.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Tracing")]
 pub struct TraceArgs {
     /// Stop after this time, such as 10s, 500ms, 2m.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -112,7 +113,7 @@ pub struct TraceArgs {
     /// side's own diagnostics.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Leave out the first line and the notes, and the live screen.
+    /// Leave out the first line and the notes; draw no live screen.
     #[arg(short, long)]
     pub quiet: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::args::{LiveArgs, OutputArgs, TimeWaitArg, TimeWaitArgs};
+use super::args::{HookArg, LiveArgs, OutputArgs, TimeWaitArg, TimeWaitArgs};
 use super::plan::Plan;
 
 /// What `time-wait` will do.
@@ -27,6 +27,13 @@ impl TimeWaitPlan {
             return Err(
                 "cannot tell of TIME_WAIT with `--time-wait off`, which does not follow it; leave \
                  that out, or take `--time-wait diag`, which attaches nothing more"
+                    .to_owned(),
+            );
+        }
+        if matches!(args.trace.hook, HookArg::Classic) {
+            return Err(
+                "cannot tell of TIME_WAIT with the classic hook, which does not tell the cookie by \
+                 which a timewait socket is known; use `--hook btf`"
                     .to_owned(),
             );
         }
@@ -83,7 +90,7 @@ mod tests {
             ("-a", "--lport"),
             ("--interval 10ms", "100ms"),
             ("--top 0", "1..=1000"),
-            ("--hook classic --time-wait timer", "--hook btf"),
+            ("--hook classic", "--hook btf"),
             ("--csv", "--csv"),
         ] {
             let said = plan(options).expect_err(options);

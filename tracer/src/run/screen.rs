@@ -42,9 +42,9 @@ impl OtherScreen {
 
     /// Draws these lines, and nothing below them.
     pub(super) fn draw(&self, lines: &[String]) -> io::Result<()> {
-        // Home, each line followed by nothing to the right, nothing below: no blank in between that
-        // would flicker.
-        let lines: Vec<String> = lines.iter().map(|line| format!("{line}\x1b[K")).collect();
+        // Each line is emptied before it is written: behind one that fills it, the cursor stands on
+        // its last column. All in one go, so that nothing flickers.
+        let lines: Vec<String> = lines.iter().map(|line| format!("\x1b[K{line}")).collect();
         write(format!("\x1b[H{}\x1b[J", lines.join("\r\n")).as_bytes())
     }
 }

@@ -12,7 +12,6 @@ use super::screen::{LEAVE, OtherScreen};
 use super::teller::{Beginning, Teller};
 use super::trace::trace;
 use super::writer::{check_reader, terminal_size, terminal_width, use_color};
-use crate::cli::args::HookArg;
 use crate::cli::exit::Exit;
 use crate::cli::plan::{Format, OutputPlan};
 use crate::cli::time_wait::TimeWaitPlan;
@@ -30,6 +29,8 @@ use crate::track::Output;
 
 /// How often a live screen is drawn, unless told otherwise.
 const PACE: Duration = Duration::from_secs(1);
+/// The part of a screen's lines that its heading may take: one in so many.
+const HEADING: usize = 8;
 /// How often a namespace is looked for that nothing led to.
 const SEARCH: Duration = Duration::from_secs(10);
 
@@ -58,7 +59,6 @@ struct Figures {
     output: OutputPlan,
     quiet: bool,
     verbose: bool,
-    hook: HookArg,
     interval: Option<Duration>,
     rows: usize,
     most_lives: usize,
@@ -86,7 +86,6 @@ impl Figures {
             output: plan.output,
             quiet: plan.quiet,
             verbose: plan.verbose > 0,
-            hook: plan.hook,
             interval: *interval,
             rows: *rows,
             most_lives,
@@ -138,7 +137,7 @@ impl Figures {
             Form::Live(Some(shown)) if !is_last => {
                 let height = terminal_size().map_or(24, |(_, height)| height);
                 let mut lines = screen.heading(session, &report);
-                lines.truncate(height.saturating_sub(1));
+                lines.truncate((height / HEADING).max(1));
                 lines.extend(screen.frame(&view, self.rows, height.saturating_sub(lines.len())));
                 shown.draw(&lines).map_err(Failure::Write)
             }
@@ -184,12 +183,11 @@ impl Teller for Figures {
     fn begin(&mut self, beginning: &Beginning) -> Result<(), Failure> {
         let session = beginning.session;
         if session.time_wait == "off" {
-            let text = "cannot tell of TIME_WAIT: the classic hook, which is in use, does not tell the \
-                        cookie by which a timewait socket is known; a kernel with BTF is needed";
-            return Err(match self.hook {
-                HookArg::Classic => Failure::Usage(format!("{text}, and `--hook btf`")),
-                _ => Failure::NotAllowed(text.to_owned()),
-            });
+            return Err(Failure::NotAllowed(
+                "cannot tell of TIME_WAIT: this kernel leaves only the classic hook, which does not \
+                 tell the cookie by which a timewait socket is known; see `tracer doctor`"
+                    .to_owned(),
+            ));
         }
         self.figures = TimeWait::new(session.start, self.most_lives);
         self.hz = beginning.hz;

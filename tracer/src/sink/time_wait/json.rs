@@ -26,8 +26,9 @@
 //! A local port is `{"kind": "listening", "port": 80}`, `chosen` by a connect, or `unknown`. Of a remote
 //! end that connected to this host the port is left out.
 //!
-//! Of `ports`: `time_wait` and `otherwise` count ports that connects of this host chose, `perhaps`
-//! those of connections of unknown origin, `given` those outside the range. `outlook` is `levels_off`
+//! Of `ports`: `in_use` is `time_wait` and `otherwise` together; `unknown_origin` of them are held by
+//! connections of which it is not known who opened them; `given` are those outside the range, beside
+//! them. `outlook` is `levels_off`
 //! (with `levels_off_at`), `runs_out` (with `runs_out_in_ns`), `exhausted`, `taken_over`
 //! (`tcp_tw_reuse`), or `null`.
 //!

@@ -8,6 +8,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
+
 use super::View;
 use crate::model::{Naming, printable};
 use crate::sink::Session;
@@ -30,9 +32,12 @@ pub struct Screen {
     pub width: Option<usize>,
 }
 
+/// A list that is shorter says too little: others are left out before.
+const FEWEST: usize = 3;
+
 /// Lines that belong together.
 struct Section {
-    /// How soon it is left out where there is no room: the least first.
+    /// Where there is no room for all, those worth most are taken.
     worth: u8,
     lines: Vec<String>,
 }
@@ -76,17 +81,12 @@ impl Screen {
         let count = |sections: &[Section]| -> usize {
             sections.iter().map(|section| section.lines.len()).sum()
         };
-        let mut sections = Vec::new();
-        for rows in (1..=rows.max(1)).rev() {
-            sections = self.sections(view, rows);
-            if count(&sections) <= height {
-                break;
-            }
-        }
-        while count(&sections) > height && sections.len() > 1 {
-            let least = (0..sections.len()).min_by_key(|&index| sections[index].worth);
-            sections.remove(least.unwrap_or_default());
-        }
+        let fewest = FEWEST.min(rows);
+        let fitting = (fewest..=rows)
+            .rev()
+            .map(|rows| self.sections(view, rows))
+            .find(|sections| count(sections) <= height);
+        let sections = fitting.unwrap_or_else(|| choose(self.sections(view, fewest), height));
         // Space between them, as long as there is some.
         let spare = height.saturating_sub(count(&sections));
         let mut lines = Vec::new();
@@ -138,4 +138,24 @@ impl Screen {
             .map(str::to_owned)
             .collect()
     }
+}
+
+/// Takes what is worth most and fits, in reading order. The first is worth most, and always taken.
+fn choose(sections: Vec<Section>, height: usize) -> Vec<Section> {
+    let mut by_worth: Vec<usize> = (0..sections.len()).collect();
+    by_worth.sort_by_key(|&index| Reverse(sections[index].worth));
+    let mut room = height;
+    let mut taken = Vec::new();
+    for index in by_worth {
+        let lines = sections[index].lines.len();
+        if lines <= room || taken.is_empty() {
+            room = room.saturating_sub(lines);
+            taken.push(index);
+        }
+    }
+    let in_order = sections.into_iter().enumerate();
+    in_order
+        .filter(|(index, _)| taken.contains(index))
+        .map(|(_, section)| section)
+        .collect()
 }

@@ -53,12 +53,13 @@ pub(super) enum Taken {
 pub struct PortUse {
     /// Towards what.
     pub towards: Towards,
-    /// Chosen, and in TIME_WAIT now.
+    /// In TIME_WAIT now.
     pub time_wait: u64,
-    /// Chosen, and in use otherwise.
+    /// In use otherwise.
     pub otherwise: u64,
-    /// In use by connections that are older than the trace, or whose beginning was not seen. They
-    /// count as if this host had opened them, which two towards one end make likely.
+    /// How many of these are in use by connections that are older than the trace, or whose
+    /// beginning was not seen. They count as if this host had opened them, which two towards one
+    /// end make likely.
     pub perhaps: u64,
     /// In use, and not among those that connects choose from.
     pub given: u64,
@@ -77,7 +78,7 @@ pub struct PortUse {
 impl PortUse {
     /// Returns how many are in use of those to choose from.
     pub fn in_use(&self) -> u64 {
-        self.time_wait + self.otherwise + self.perhaps
+        self.time_wait + self.otherwise
     }
 }
 
@@ -275,8 +276,8 @@ fn port_use(
     };
     PortUse {
         towards,
-        time_wait: uses.time_wait,
-        otherwise: uses.otherwise,
+        time_wait: trend.time_wait,
+        otherwise: trend.otherwise,
         perhaps: uses.perhaps_time_wait + uses.perhaps_otherwise,
         given: uses.given,
         usable,

@@ -35,17 +35,16 @@ pub(super) fn time_wait(screen: &Screen, view: &View) -> Vec<String> {
     if !extra.is_empty() {
         lines.extend(screen.told(INDENT, &extra.join(" · "), str::to_owned));
     }
+    let lost = counted(report.lost, "change");
+    let evicted = counted(view.evicted, "connection");
     let lacking = [
         (
             report.lost,
-            format!("{} lost", counted(report.lost, "change")),
+            format!("{lost} lost: what has ended unseen counts as there for two minutes"),
         ),
         (
             view.evicted,
-            format!(
-                "{} not followed to the end: too many at once (--max-connections)",
-                counted(view.evicted, "connection")
-            ),
+            format!("{evicted} not followed to the end: too many at once (--max-connections)"),
         ),
     ];
     let lacking = some(lacking);
