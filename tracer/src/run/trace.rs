@@ -227,6 +227,11 @@ impl<T: Teller> Tracing<T> {
         for loss in mem::take(&mut self.losses) {
             self.tracker.handle(&Event::Loss(loss));
         }
+        if let Some((asker, _)) = &mut self.asker {
+            // What is still there is to be known as of now.
+            asker.ask_all(boot_time());
+        }
+        while self.ask() {}
         let end = boot_time();
         self.tracker.finish(end);
         self.put_out()?;
@@ -294,20 +299,22 @@ impl<T: Teller> Tracing<T> {
         Ok(emptied)
     }
 
-    /// Asks what is due, and takes the answers in.
-    fn ask(&mut self) {
+    /// Asks what is due, or a part of it, and takes the answers in; returns whether anything was due.
+    fn ask(&mut self) -> bool {
         let Some((asker, asking)) = &mut self.asker else {
-            return;
+            return false;
         };
         let questions = asker.questions(boot_time());
+        let asked = !questions.is_empty();
         for (question, look) in asking.ask(questions) {
             if let Some(event) = asker.answer(&question, &look) {
                 self.tracker.handle(&event);
             }
         }
         while let Some(question) = asker.poll_given_up() {
-            self.tracker.give_up_timewait(question.cookie);
+            self.tracker.give_up_timewait(&question);
         }
+        asked
     }
 
     fn put_out(&mut self) -> Result<(), Failure> {

@@ -162,6 +162,16 @@ impl Asker {
         questions
     }
 
+    /// Makes everything that is followed be asked for now, as at the end of a trace.
+    pub fn ask_all(&mut self, now: MonoNs) {
+        for (_, key) in std::mem::take(&mut self.due) {
+            if let Some(followed) = self.followed.get_mut(&key) {
+                followed.due = now;
+                self.due.insert((now, key));
+            }
+        }
+    }
+
     /// Takes the answer to a question in, and returns what it tells that was not known.
     pub fn answer(&mut self, question: &Question, look: &Look) -> Option<Event> {
         let key = (question.netns, question.cookie, question.tuple);

@@ -1,11 +1,11 @@
 //! What the tracker remembers of timewait and request sockets, beside the connections themselves.
 //!
 //! **Owns:** how such a socket is told from others: a timewait socket by the cookie that it took
-//! over, a request socket by its address, and by its ends where a full socket follows it.
+//! over and its ends, a request socket by its address, and by its ends where a full socket follows it.
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::model::{MonoNs, Request, RequestEnd, Socket, StateChange, Timewait, Tuple};
+use crate::model::{MonoNs, Request, RequestEnd, Socket, Timewait, Tuple};
 
 use super::ConnId;
 
@@ -41,16 +41,17 @@ pub(super) const ANSWER_NS: u64 = 2_000_000_000;
 /// Timewait sockets that are known.
 #[derive(Debug, Default)]
 pub(super) struct TimewaitSockets {
-    /// Connections that live on in one, by cookie.
-    pub(super) living: HashMap<u64, ConnId>,
-    /// Timewait sockets whose full socket has not changed to CLOSE yet, by cookie.
+    /// Connections that live on in one.
+    pub(super) living: HashMap<TimewaitKey, ConnId>,
+    /// Timewait sockets whose full socket has not changed to CLOSE yet, by its cookie: it leaves one at a
+    /// time.
     pending: HashMap<u64, Pending>,
     /// When those are given up, in the order of time.
     given_up: VecDeque<(MonoNs, u64)>,
     /// Connections whose full socket has closed, and of which nobody has answered yet.
-    pub(super) parked: HashMap<Known, ConnId>,
+    pub(super) parked: HashMap<TimewaitKey, ConnId>,
     /// When an answer is not waited for any longer, in the order of time.
-    pub(super) unanswered: VecDeque<(MonoNs, Known)>,
+    pub(super) unanswered: VecDeque<(MonoNs, TimewaitKey)>,
 }
 
 /// A timewait socket that has begun, and perhaps ended.
@@ -60,20 +61,12 @@ pub(super) struct Pending {
     pub(super) ended: Option<Timewait>,
 }
 
-/// By what a timewait socket that was asked for is known: the hook may tell no cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Known {
-    Cookie(u64),
-    Tuple(Tuple),
-}
-
-impl Known {
-    pub(super) fn of(change: &StateChange) -> Self {
-        match change.cookie {
-            Some(cookie) => Self::Cookie(cookie),
-            None => Self::Tuple(change.tuple()),
-        }
-    }
+/// By what a timewait socket is known: the cookie alone will not do, since a full socket that connects
+/// again leaves several behind that all have its cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct TimewaitKey {
+    pub(super) cookie: u64,
+    pub(super) tuple: Tuple,
 }
 
 impl TimewaitSockets {
@@ -109,14 +102,6 @@ impl TimewaitSockets {
             self.given_up.pop_front();
             self.pending.remove(&cookie);
         }
-    }
-
-    /// Takes the connection that an answer is about.
-    pub(super) fn take_parked(&mut self, answer: &Timewait) -> Option<ConnId> {
-        let by_cookie = answer
-            .cookie
-            .and_then(|cookie| self.parked.remove(&Known::Cookie(cookie)));
-        by_cookie.or_else(|| self.parked.remove(&Known::Tuple(answer.tuple)))
     }
 }
 
@@ -184,6 +169,8 @@ pub(super) struct HalfOpen {
 /// A connection's timewait socket.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct InTimewait {
+    /// By what it is known.
+    pub(super) key: Option<TimewaitKey>,
     /// The tick that its timer is set for, where known.
     pub(super) expires: Option<u64>,
     /// How often its TIME_WAIT began anew.

@@ -397,11 +397,10 @@ impl Tracker {
                 .requests
                 .forget(id, half_open.address, netns, &connection.tuple);
         }
-        if connection.timewait.is_some()
-            && let Some(cookie) = connection.cookie
-            && self.hidden.timewaits.living.get(&cookie) == Some(&id)
+        if let Some(key) = connection.timewait.and_then(|timewait| timewait.key)
+            && self.hidden.timewaits.living.get(&key) == Some(&id)
         {
-            self.hidden.timewaits.living.remove(&cookie);
+            self.hidden.timewaits.living.remove(&key);
         }
         if connection.verdict != Verdict::Shown {
             return;

@@ -4,7 +4,7 @@ use super::{Connection, Moment};
 use crate::model::{
     Existing, MonoNs, Request, RequestEnd, StateChange, TcpState, Ticks, Timewait, TimewaitEnd,
 };
-use crate::track::hidden::{HalfOpen, InTimewait};
+use crate::track::hidden::{HalfOpen, InTimewait, TimewaitKey};
 use crate::track::output::{Change, ConnId, Opened, Origin, Owner, Span, Unknown};
 use crate::track::selection::Verdict;
 use crate::track::tracker::last_armed;
@@ -19,6 +19,7 @@ impl Connection {
         &mut self,
         change: &StateChange,
         armed: &Timewait,
+        key: TimewaitKey,
         expires: Option<u64>,
         lossy_until: Option<MonoNs>,
     ) -> Option<Change> {
@@ -32,6 +33,7 @@ impl Connection {
             self.entered = Err(why);
         }
         self.timewait = Some(InTimewait {
+            key: Some(key),
             expires,
             rearmed: 0,
             seen_at: Some(armed.at),
@@ -137,8 +139,9 @@ impl Connection {
     /// `tw_entry_stamp` (Linux 6.14) is written when the timewait socket begins, and again when
     /// FIN_WAIT2 turns into TIME_WAIT by a segment with a timestamp. Without timestamps it says only
     /// since when there is a timewait socket, which the timer tells apart: TIME_WAIT sets it to 60 s.
-    pub(in crate::track) fn find_in_timewait(&mut self, existing: &Existing) {
+    pub(in crate::track) fn find_in_timewait(&mut self, existing: &Existing, key: TimewaitKey) {
         self.timewait = Some(InTimewait {
+            key: Some(key),
             seen_at: Some(existing.at),
             ..InTimewait::default()
         });

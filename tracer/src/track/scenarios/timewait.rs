@@ -426,3 +426,46 @@ fn a_question_that_nobody_answers_leaves_it_unknown() {
     let shown = run(Timewaits::Asked, &events);
     assert_eq!(only(&shown).ended, Some(Ending::TimeWaitOrClosed));
 }
+
+#[test]
+fn a_socket_that_connects_again_leaves_several_with_one_cookie() {
+    let again = |event: Event| match event {
+        Event::StateChange(mut change) => {
+            change.shown.local_port = 2000;
+            change.bound_port = Some(2000);
+            Event::StateChange(change)
+        }
+        Event::Timewait(mut timewait) => {
+            timewait.tuple.local.port = Some(2000);
+            Event::Timewait(timewait)
+        }
+        other => other,
+    };
+    let once = |from: u64| {
+        let mut events = life(
+            1,
+            Close,
+            &[
+                (SynSent, from),
+                (Established, from + 10),
+                (FinWait1, from + 20),
+                (FinWait2, from + 30),
+            ],
+        );
+        events.push(armed(1, from + 40, TimeWait, 60));
+        events.extend(life(1, FinWait2, &[(Close, from + 41)]));
+        events
+    };
+    let mut events = once(100);
+    events.extend(once(SECOND).into_iter().map(again));
+    let expired = |at| ended(1, at, TimeWait, TimewaitEnd::Expired, at);
+    events.push(expired(61 * SECOND));
+    events.push(again(expired(62 * SECOND)));
+    let shown = run(Timewaits::Hooked, &events);
+    let timelines = timelines(&shown);
+    assert_eq!(timelines.len(), 2);
+    for timeline in timelines {
+        assert_eq!(timeline.timewait_end, Some(TimewaitEnd::Expired));
+        assert_eq!(timeline.rearmed, 0, "{}", spans(timeline));
+    }
+}

@@ -5,10 +5,10 @@
 use super::release;
 use crate::model::minisock::TIMEWAIT_NS;
 use crate::model::{
-    Existing, MonoNs, StateChange, TcpState, Ticks, Timewait, TimewaitEnd, TimewaitNews,
+    Existing, MonoNs, Question, StateChange, TcpState, Ticks, Timewait, TimewaitEnd, TimewaitNews,
 };
 use crate::track::connection::{Connection, Ended, Moment};
-use crate::track::hidden::{ANSWER_NS, Known, Pending, Timewaits};
+use crate::track::hidden::{ANSWER_NS, Pending, TimewaitKey, Timewaits};
 use crate::track::output::{Change, ConnId, Held, Output, Unknown};
 use crate::track::selection::Verdict;
 use crate::track::{Ending, Tracker};
@@ -27,20 +27,24 @@ impl Tracker {
             return;
         };
         self.identity.note_cookie(cookie);
-        if let Some(id) = self.hidden.timewaits.take_parked(event) {
-            self.answer(id, cookie, event);
+        let key = TimewaitKey {
+            cookie,
+            tuple: event.tuple,
+        };
+        if let Some(id) = self.hidden.timewaits.parked.remove(&key) {
+            self.answer(id, key, event);
             return;
         }
-        let Some(&id) = self.hidden.timewaits.living.get(&cookie) else {
+        let Some(&id) = self.hidden.timewaits.living.get(&key) else {
             self.handle_unknown(cookie, event);
             return;
         };
         match event.news {
             TimewaitNews::Armed(ticks) => self.rearm(id, event, Some(ticks.expires)),
             TimewaitNews::Seen { .. } => self.rearm(id, event, None),
-            TimewaitNews::Ended { end, timer } => self.end_timewait(id, cookie, event, end, timer),
+            TimewaitNews::Ended { end, timer } => self.end_timewait(id, key, event, end, timer),
             TimewaitNews::Absent => {
-                self.end_timewait(id, cookie, event, TimewaitEnd::Unknown, None);
+                self.end_timewait(id, key, event, TimewaitEnd::Unknown, None);
             }
         }
     }
@@ -115,8 +119,12 @@ impl Tracker {
             TimewaitNews::Armed(ticks) => Some(ticks.expires),
             _ => None,
         };
-        let shown = connection.enter_timewait(change, &armed, expires, lossy_until);
-        self.hidden.timewaits.living.insert(cookie, id);
+        let key = TimewaitKey {
+            cookie,
+            tuple: armed.tuple,
+        };
+        let shown = connection.enter_timewait(change, &armed, key, expires, lossy_until);
+        self.hidden.timewaits.living.insert(key, id);
         self.show(id, shown, armed.at);
         self.tell_held(id, armed.at);
         if let Some(ended) = ended {
@@ -126,23 +134,26 @@ impl Tracker {
 
     /// Waits for the answer whether a connection goes on.
     fn park(&mut self, id: ConnId, change: &StateChange) -> bool {
-        let known = Known::of(change);
+        let Some(cookie) = change.cookie else {
+            return false;
+        };
+        let key = TimewaitKey {
+            cookie,
+            tuple: change.tuple(),
+        };
         self.let_socket_go(id, change);
         let Some(connection) = self.connections.get_mut(&id) else {
             return false;
         };
         connection.parked = Some(Box::new(change.clone()));
-        self.hidden.timewaits.parked.insert(known, id);
+        self.hidden.timewaits.parked.insert(key, id);
         let deadline = change.at.plus(ANSWER_NS);
-        self.hidden
-            .timewaits
-            .unanswered
-            .push_back((deadline, known));
+        self.hidden.timewaits.unanswered.push_back((deadline, key));
         true
     }
 
     /// Takes in the answer about a connection that was waited for.
-    fn answer(&mut self, id: ConnId, cookie: u64, event: &Timewait) {
+    fn answer(&mut self, id: ConnId, key: TimewaitKey, event: &Timewait) {
         let lossy_until = self.lossy_until;
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
@@ -163,8 +174,8 @@ impl Tracker {
             // Within what can be told, TIME_WAIT began as the full socket closed.
             armed.at = change.at;
         }
-        let shown = connection.enter_timewait(&change, &armed, None, lossy_until);
-        self.hidden.timewaits.living.insert(cookie, id);
+        let shown = connection.enter_timewait(&change, &armed, key, None, lossy_until);
+        self.hidden.timewaits.living.insert(key, id);
         self.show(id, shown, change.at);
         self.tell_held(id, change.at);
     }
@@ -201,11 +212,11 @@ impl Tracker {
 
     /// Shows those of whom nobody answered in time.
     pub(super) fn close_unanswered(&mut self, now: MonoNs) {
-        while let Some(&(deadline, known)) = self.hidden.timewaits.unanswered.front()
+        while let Some(&(deadline, key)) = self.hidden.timewaits.unanswered.front()
             && deadline <= now
         {
             self.hidden.timewaits.unanswered.pop_front();
-            if let Some(id) = self.hidden.timewaits.parked.remove(&known)
+            if let Some(id) = self.hidden.timewaits.parked.remove(&key)
                 && let Some(connection) = self.connections.get_mut(&id)
                 && let Some(change) = connection.parked.take()
             {
@@ -216,15 +227,18 @@ impl Tracker {
 
     /// Says that nothing more will be told of a timewait socket: its connection is told as far as it is
     /// known.
-    pub fn give_up_timewait(&mut self, cookie: u64) {
-        let known = Known::Cookie(cookie);
-        if let Some(id) = self.hidden.timewaits.parked.remove(&known)
+    pub fn give_up_timewait(&mut self, question: &Question) {
+        let key = TimewaitKey {
+            cookie: question.cookie,
+            tuple: question.tuple,
+        };
+        if let Some(id) = self.hidden.timewaits.parked.remove(&key)
             && let Some(connection) = self.connections.get_mut(&id)
             && let Some(change) = connection.parked.take()
         {
             self.close_parked(id, &change, None);
         }
-        if let Some(id) = self.hidden.timewaits.living.remove(&cookie) {
+        if let Some(id) = self.hidden.timewaits.living.remove(&key) {
             self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::Missed));
         }
     }
@@ -242,12 +256,12 @@ impl Tracker {
     fn end_timewait(
         &mut self,
         id: ConnId,
-        cookie: u64,
+        key: TimewaitKey,
         event: &Timewait,
         end: TimewaitEnd,
         timer: Option<Ticks>,
     ) {
-        self.hidden.timewaits.living.remove(&cookie);
+        self.hidden.timewaits.living.remove(&key);
         let tick_ns = self.follows.tick_ns;
         let lossy_until = self.lossy_until;
         let Some(connection) = self.connections.get_mut(&id) else {
@@ -269,14 +283,18 @@ impl Tracker {
     pub(super) fn handle_existing_timewait(&mut self, existing: &Existing) {
         let id = self.number();
         let mut connection = Connection::found(id, existing);
-        connection.find_in_timewait(existing);
+        let key = TimewaitKey {
+            cookie: existing.cookie,
+            tuple: existing.tuple,
+        };
+        connection.find_in_timewait(existing, key);
         connection.judge(&self.selection);
         if connection.verdict != Verdict::Hidden {
             connection.held.push(connection.found_change(existing.at));
             self.tally.timewait_found += 1;
         }
         self.add(connection);
-        self.hidden.timewaits.living.insert(existing.cookie, id);
+        self.hidden.timewaits.living.insert(key, id);
         self.show(id, None, existing.at);
         self.tell_held(id, existing.at);
     }
@@ -291,8 +309,8 @@ impl Tracker {
             return;
         }
         self.swept = now;
-        let mut overdue: Vec<(ConnId, u64)> = Vec::new();
-        for (&cookie, &id) in &self.hidden.timewaits.living {
+        let mut overdue: Vec<(ConnId, TimewaitKey)> = Vec::new();
+        for (&key, &id) in &self.hidden.timewaits.living {
             let seen_at = self
                 .connections
                 .get(&id)
@@ -300,12 +318,12 @@ impl Tracker {
             if seen_at.is_some_and(|seen| {
                 seen <= lossy_until && now.since(seen).is_some_and(|ns| ns > OVERDUE * LONGEST_NS)
             }) {
-                overdue.push((id, cookie));
+                overdue.push((id, key));
             }
         }
         overdue.sort_unstable();
-        for (id, cookie) in overdue {
-            self.hidden.timewaits.living.remove(&cookie);
+        for (id, key) in overdue {
+            self.hidden.timewaits.living.remove(&key);
             self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::Loss));
         }
     }
