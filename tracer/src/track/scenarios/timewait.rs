@@ -458,9 +458,9 @@ fn a_socket_that_connects_again_leaves_several_with_one_cookie() {
     };
     let mut events = once(100);
     events.extend(once(SECOND).into_iter().map(again));
-    let expired = |at| ended(1, at, TimeWait, TimewaitEnd::Expired, at);
-    events.push(expired(61 * SECOND));
-    events.push(again(expired(62 * SECOND)));
+    let expired = |at, expires| ended(1, at, TimeWait, TimewaitEnd::Expired, expires);
+    events.push(expired(61 * SECOND, 60 * SECOND));
+    events.push(again(expired(62 * SECOND, 61 * SECOND)));
     let shown = run(Timewaits::Hooked, &events);
     let timelines = timelines(&shown);
     assert_eq!(timelines.len(), 2);
