@@ -177,6 +177,26 @@ fn the_same_address_with_other_ends_is_another_request() {
     assert_eq!(timelines[1].ended, None);
 }
 
+/// The kernel gives the address of one that timed out to the next one at once.
+#[test]
+fn a_timer_that_ran_out_was_the_end_if_the_address_is_another_ones_by_then() {
+    let mut other = request(2, 201, RequestNews::Armed);
+    if let Event::Request(other) = &mut other {
+        other.address = Socket(1001);
+    }
+    let shown = run(&[
+        request(1, 100, RequestNews::Armed),
+        request(1, 200, RequestNews::Expired(RequestEnd::ListenerClosed)),
+        other,
+    ]);
+    let timelines = timelines(&shown);
+    assert_eq!(timelines.len(), 2);
+    assert_eq!(spans(timelines[0]), "SYN_RECV 100");
+    let end = RequestEnd::ListenerClosed;
+    assert_eq!(timelines[0].ended, Some(Ending::NotEstablished(end)));
+    assert_eq!(timelines[1].ended, None);
+}
+
 #[test]
 fn what_began_while_hooks_were_being_attached_begins_nothing() {
     assert_eq!(run(&[request(1, 9, RequestNews::Armed)]), []);

@@ -60,8 +60,7 @@ impl Tracker {
             return;
         }
         if let Some(stale) = self.hidden.requests.at_address(event.address) {
-            // The address has a new socket: the end of what was there was not seen.
-            self.lose_request(stale);
+            self.replace_request(stale);
         }
         let id = self.number();
         let connection = Connection::request(id, event);
@@ -115,6 +114,19 @@ impl Tracker {
                 }) if at.plus(self.limits.hold_ns) <= now => self.fail_request(id, at, end),
                 _ => {}
             }
+        }
+    }
+
+    /// Ends a request socket whose address has a new one: the kernel gives it away at once. If its timer
+    /// ran out, that was its end.
+    fn replace_request(&mut self, id: ConnId) {
+        let half_open = self
+            .connections
+            .get(&id)
+            .and_then(|connection| connection.half_open);
+        match half_open.and_then(|half_open| half_open.expired) {
+            Some((at, end)) => self.fail_request(id, at, end),
+            None => self.lose_request(id),
         }
     }
 
