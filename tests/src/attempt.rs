@@ -57,7 +57,7 @@ fn attempts(scenario: impl Fn(), doubt_failures: bool) {
 }
 
 /// Returns the first two numbers of the running kernel's version.
-fn kernel() -> (u32, u32) {
+pub(crate) fn kernel() -> (u32, u32) {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();
     let mut numbers = release.split('.').map_while(|number| number.parse().ok());

@@ -2,6 +2,7 @@
 //!
 //! Names and subnets are unique to the process and the test, so that tests can run side by side.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -26,6 +27,7 @@ pub struct Host {
     pub ipv6: Ipv6Addr,
     mac: Mac,
     peer_ipv4: Ipv4Addr,
+    peer_ipv6: Ipv6Addr,
     peer_mac: Mac,
 }
 
@@ -54,12 +56,15 @@ impl Pair {
         // namespaces keep them apart anyway, and only a trace without `--netns` could mix them.
         let ours = u8::try_from(process % 200).expect("below 200") + 20;
 
+        let ipv4 = |end: u8| Ipv4Addr::new(10, ours, low, end);
+        let ipv6 = |end: u8| Ipv6Addr::new(0xfd00, 0, 0, ours.into(), low.into(), 0, 0, end.into());
         let host = |end: u8, peer: u8, letter: char| Host {
             netns: Namespace::new(&format!("tracer-{process}-{number}{letter}")),
-            ipv4: Ipv4Addr::new(10, ours, low, end),
-            ipv6: Ipv6Addr::new(0xfd00, 0, 0, ours.into(), low.into(), 0, 0, end.into()),
+            ipv4: ipv4(end),
+            ipv6: ipv6(end),
             mac: [2, 0, 0, 0, 0, end],
-            peer_ipv4: Ipv4Addr::new(10, ours, low, peer),
+            peer_ipv4: ipv4(peer),
+            peer_ipv6: ipv6(peer),
             peer_mac: [2, 0, 0, 0, 0, peer],
         };
         let pair = Self {
@@ -101,8 +106,9 @@ impl Host {
     fn configure(&self, peer: &Self) {
         self.netns.run(|| {
             netlink::set_up(netlink::INTERFACE).expect("bring veth0 up");
-            netlink::add_address(self.ipv4.into(), 24).expect("add an IPv4 address");
-            netlink::add_address(self.ipv6.into(), 112).expect("add an IPv6 address");
+            for (addr, prefix_len) in self.addresses() {
+                netlink::add_address(addr, prefix_len).expect("add an address");
+            }
             for addr in [IpAddr::from(peer.ipv4), IpAddr::from(peer.ipv6)] {
                 netlink::set_neighbour(addr, peer.mac).expect("name the neighbour");
             }
@@ -112,6 +118,26 @@ impl Host {
         // ...and frames wait for it a minute, not three seconds.
         self.netns
             .set_sysctl("net/ipv4/neigh/veth0/mcast_solicit", "60");
+    }
+
+    /// Its addresses, with the lengths of their networks' prefixes.
+    fn addresses(&self) -> [(IpAddr, u8); 2] {
+        [(self.ipv4.into(), 24), (self.ipv6.into(), 112)]
+    }
+
+    /// Keeps the kernel from sending anything again that was not lost: a FIN that comes a second time
+    /// begins TIME_WAIT anew, or is answered with a reset that ends it.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the kernel refuses.
+    pub fn never_hurry(&self) {
+        self.netns.set_sysctl("net/ipv4/tcp_early_retrans", "0");
+        self.netns.run(|| {
+            for (addr, prefix_len) in self.addresses() {
+                netlink::set_least_timeout(addr, prefix_len, 1000).expect("change a route");
+            }
+        });
     }
 
     /// Waits until a datagram arrives. The kernel notices a moment later that both ends of a new
@@ -130,6 +156,11 @@ impl Host {
             to.recv(&mut [0; 8]).ok()
         });
         assert!(arrived.is_some(), "nothing arrives at {target}");
+    }
+
+    /// Returns its Ethernet address.
+    pub(crate) fn mac(&self) -> Mac {
+        self.mac
     }
 
     /// Returns an IPv4 address of the host with a port.
@@ -174,14 +205,13 @@ impl Host {
             .expect("forget the neighbour");
     }
 
-    /// Loses every IPv4 frame to the peer, until [`Self::release_frames`].
+    /// Loses every frame to the peer, until [`Self::release_frames`].
     ///
     /// # Panics
     ///
     /// Panics when the kernel refuses.
     pub fn lose_frames(&self) {
-        self.netns
-            .run(|| netlink::set_neighbour(self.peer_ipv4.into(), NOWHERE))
+        self.send_to(NOWHERE)
             .expect("point the neighbour to nowhere");
     }
 
@@ -191,9 +221,16 @@ impl Host {
     ///
     /// Panics when the kernel refuses.
     pub fn release_frames(&self) {
-        self.netns
-            .run(|| netlink::set_neighbour(self.peer_ipv4.into(), self.peer_mac))
+        self.send_to(self.peer_mac)
             .expect("name the neighbour again");
+    }
+
+    /// Says where frames for the peer go.
+    fn send_to(&self, mac: Mac) -> io::Result<()> {
+        self.netns.run(|| {
+            netlink::set_neighbour(self.peer_ipv4.into(), mac)?;
+            netlink::set_neighbour(self.peer_ipv6.into(), mac)
+        })
     }
 
     /// Returns the host's TCP sockets as the kernel lists them, timewait and request sockets too.

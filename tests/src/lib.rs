@@ -12,19 +12,27 @@
 
 pub mod attempt;
 pub mod cgroup;
+pub mod clock;
+pub mod counters;
+pub mod ghost;
 pub mod host;
 pub mod life;
 pub mod matcher;
+pub mod method;
 pub mod namespace;
 pub mod netlink;
 pub mod peer;
 pub mod require;
 pub mod schema;
+pub mod segment;
+pub mod sock_diag;
 pub mod socket_table;
 pub mod trace;
 pub mod tracefs;
 pub mod tracer;
 pub mod traffic;
+pub mod truth;
+pub mod witness;
 
 use std::time::{Duration, Instant};
 

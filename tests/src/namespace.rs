@@ -16,6 +16,17 @@ use crate::netlink;
 /// Where `ip netns` keeps namespaces by name; the agent finds them there by name too.
 const NAMED: &str = "/run/netns";
 
+/// Moves the calling thread into a network namespace for good.
+///
+/// # Panics
+///
+/// Panics when the kernel refuses.
+pub fn enter(netns: &impl AsFd) {
+    let kind = Some(LinkNameSpaceType::Network);
+    rustix::thread::move_into_link_name_space(netns.as_fd(), kind)
+        .expect("enter the network namespace");
+}
+
 /// A network namespace with a name.
 #[derive(Debug)]
 pub struct Namespace {
@@ -84,15 +95,11 @@ impl Namespace {
     ///
     /// Panics when the namespace cannot be entered, or with what `inside` panics with.
     pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> T {
-        let enter = || {
-            rustix::thread::move_into_link_name_space(
-                self.file.as_fd(),
-                Some(LinkNameSpaceType::Network),
-            )
-            .expect("enter the network namespace");
+        let entered = || {
+            enter(&self.file);
             inside()
         };
-        let ran = thread::scope(|scope| scope.spawn(enter).join());
+        let ran = thread::scope(|scope| scope.spawn(entered).join());
         ran.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
@@ -104,6 +111,48 @@ impl Namespace {
     pub fn set_sysctl(&self, name: &str, value: &str) {
         self.run(|| fs::write(Path::new("/proc/sys").join(name), value))
             .unwrap_or_else(|error| panic!("set {name} to {value}: {error}"));
+    }
+}
+
+/// A setting of a namespace that is put back when this is dropped.
+#[derive(Debug)]
+#[must_use = "the setting is put back as soon as this is dropped"]
+pub struct Setting<'n> {
+    namespace: &'n Namespace,
+    name: &'static str,
+    before: String,
+}
+
+impl Namespace {
+    /// Writes a setting below `/proc/sys` for as long as the returned value lives.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it cannot be read or written.
+    pub fn with_sysctl(&self, name: &'static str, value: &str) -> Setting<'_> {
+        let before = self.sysctl(name);
+        self.set_sysctl(name, value);
+        Setting {
+            namespace: self,
+            name,
+            before,
+        }
+    }
+
+    /// Reads a setting below `/proc/sys`, as the namespace has it.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it cannot be read.
+    pub fn sysctl(&self, name: &str) -> String {
+        let text = self.run(|| fs::read_to_string(Path::new("/proc/sys").join(name)));
+        text.unwrap_or_else(|error| panic!("read {name}: {error}"))
+    }
+}
+
+impl Drop for Setting<'_> {
+    fn drop(&mut self) {
+        self.namespace.set_sysctl(self.name, self.before.trim_end());
     }
 }
 

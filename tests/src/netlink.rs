@@ -1,4 +1,5 @@
-//! The few rtnetlink requests that the test networks need: a veth pair, addresses, neighbours.
+//! The few rtnetlink requests that the test networks need: a veth pair, addresses, routes,
+//! neighbours.
 //!
 //! **Never:** a general netlink library. Each request is written out, in the layout that
 //! `linux/rtnetlink.h`, `linux/if_link.h`, `linux/if_addr.h` and `linux/neighbour.h` state, and is
@@ -8,7 +9,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 /// Index that every test interface is given, so that none has to be looked up.
 pub const INTERFACE: u32 = 100;
@@ -20,6 +21,7 @@ pub type Mac = [u8; 6];
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_NEWADDR: u16 = 20;
+const RTM_NEWROUTE: u16 = 24;
 const RTM_NEWNEIGH: u16 = 28;
 const RTM_DELNEIGH: u16 = 29;
 
@@ -39,8 +41,22 @@ const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
+const RTA_METRICS: u16 = 8;
+const RTAX_LOCK: u16 = 1;
+const RTAX_RTO_MIN: u16 = 13;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
+
+const RT_TABLE_MAIN: u8 = 254;
+const RTPROT_KERNEL: u8 = 2;
+const RT_SCOPE_LINK: u8 = 253;
+const RTN_UNICAST: u8 = 1;
+/// Priority of the route that comes with an IPv6 address (`include/uapi/linux/ipv6_route.h`).
+const IP6_RT_PRIO_ADDRCONF: u32 = 256;
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
@@ -110,6 +126,39 @@ pub fn set_neighbour(addr: IpAddr, mac: Mac) -> io::Result<()> {
     request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &body)
 }
 
+/// Keeps TCP from sending anything again within `millis` on the wire behind [`INTERFACE`], which has
+/// the network of `addr`.
+///
+/// # Errors
+///
+/// Returns what the kernel answered.
+pub fn set_least_timeout(addr: IpAddr, prefix_len: u8, millis: u32) -> io::Result<()> {
+    let (family, mut network) = address(addr);
+    for (at, byte) in network.iter_mut().enumerate() {
+        *byte &= !(0xff_u16 >> usize::from(prefix_len).saturating_sub(at * 8).min(8)) as u8;
+    }
+    let mut metrics = Vec::new();
+    // The value counts only where it is locked.
+    attribute(
+        &mut metrics,
+        RTAX_LOCK,
+        &(1_u32 << RTAX_RTO_MIN).to_ne_bytes(),
+    );
+    attribute(&mut metrics, RTAX_RTO_MIN, &millis.to_ne_bytes());
+
+    // `struct rtmsg`: the route that the kernel made with the address.
+    let mut body = vec![family, prefix_len, 0, 0, RT_TABLE_MAIN, RTPROT_KERNEL];
+    body.extend([RT_SCOPE_LINK, RTN_UNICAST, 0, 0, 0, 0]);
+    attribute(&mut body, RTA_DST, &network);
+    attribute(&mut body, RTA_OIF, &INTERFACE.to_ne_bytes());
+    match addr {
+        IpAddr::V4(addr) => attribute(&mut body, RTA_PREFSRC, &addr.octets()),
+        IpAddr::V6(_) => attribute(&mut body, RTA_PRIORITY, &IP6_RT_PRIO_ADDRCONF.to_ne_bytes()),
+    }
+    attribute(&mut body, RTA_METRICS, &metrics);
+    request(RTM_NEWROUTE, NLM_F_REPLACE, &body)
+}
+
 /// Forgets the Ethernet address of `addr`.
 ///
 /// # Errors
@@ -155,13 +204,24 @@ fn attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
     body.resize(body.len().next_multiple_of(4), 0);
 }
 
-/// Sends one request from the calling thread's network namespace and reads its acknowledgement.
+/// Sends one rtnetlink request.
 fn request(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+    request_to(None, kind, flags, body)
+}
+
+/// Sends one request from the calling thread's network namespace, to rtnetlink unless to another
+/// netlink protocol, and reads its acknowledgement.
+pub(crate) fn request_to(
+    protocol: Option<Protocol>,
+    kind: u16,
+    flags: u16,
+    body: &[u8],
+) -> io::Result<()> {
     let socket = rustix::net::socket_with(
         AddressFamily::NETLINK,
         SocketType::RAW,
         SocketFlags::CLOEXEC,
-        None,
+        protocol,
     )?;
     let len = u32::try_from(16 + body.len()).expect("a short request");
     let mut message = Vec::new();

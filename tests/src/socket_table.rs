@@ -10,8 +10,10 @@ pub struct Entry {
     pub local: SocketAddr,
     /// The other end, likewise.
     pub remote: SocketAddr,
-    /// State, by netstat's name.
+    /// State, by netstat's name; of a timewait socket, the one that it stands for.
     pub state: &'static str,
+    /// Time until a timewait socket's timer runs out, in hundredths of a second.
+    pub timewait_left: Option<u64>,
 }
 
 /// Reads the sockets of the calling thread's network namespace.
@@ -36,11 +38,21 @@ fn parse(line: &str) -> Entry {
             .next()
             .unwrap_or_else(|| panic!("a short line: {line}"))
     };
+    let (local, remote) = (parse_endpoint(next()), parse_endpoint(next()));
+    let state = state_name(next());
+    let _queues = next();
     Entry {
-        local: parse_endpoint(next()),
-        remote: parse_endpoint(next()),
-        state: state_name(next()),
+        local,
+        remote,
+        state,
+        timewait_left: parse_timer(next()),
     }
+}
+
+/// Reads `03:00001770`: a timer's kind, of which the third is a timewait socket's, and its time.
+fn parse_timer(text: &str) -> Option<u64> {
+    let (kind, left) = text.split_once(':').expect("a kind and a time");
+    (kind == "03").then(|| u64::from_str_radix(left, 16).expect("a time"))
 }
 
 /// Reads `0100007F:1F90`: the address in words of the machine's byte order, the port as a number.
@@ -95,15 +107,17 @@ mod tests {
                 local: "127.0.0.1:8080".parse().expect("an address"),
                 remote: "10.0.0.2:40000".parse().expect("an address"),
                 state: "CLOSE_WAIT",
+                timewait_left: None,
             }
         );
-        let line = "   0: 0000000000000000FFFF00000100007F:0050 000000FD000000000000000002000000:0051 06 0";
+        let line = "   0: 0000000000000000FFFF00000100007F:0050 000000FD000000000000000002000000:0051 06 00000000:00000000 03:00001770 00000000";
         assert_eq!(
             parse(line),
             Entry {
                 local: "127.0.0.1:80".parse().expect("an address"),
                 remote: "[fd00::2]:81".parse().expect("an address"),
                 state: "TIME_WAIT",
+                timewait_left: Some(6000),
             }
         );
     }
