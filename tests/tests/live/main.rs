@@ -50,6 +50,7 @@ mod before;
 mod close;
 mod ending;
 mod family;
+mod figures;
 mod filters;
 mod filters_by_owner;
 mod identity;
