@@ -12,7 +12,7 @@ pub enum Outlook {
     Unknown,
     /// A connect takes over a port that is in TIME_WAIT (`tcp_tw_reuse`), so these do not count.
     TakenOver,
-    /// About so many are in use at most.
+    /// So many are in use at most.
     LevelsOff {
         /// How many.
         ports: u64,
@@ -41,7 +41,7 @@ pub(super) struct Trend {
     pub(super) into_time_wait_per_s: Option<f64>,
     /// How many come back from it in a second.
     pub(super) out_of_time_wait_per_s: Option<f64>,
-    /// How long a TIME_WAIT lasts, nanoseconds.
+    /// How long a TIME_WAIT lasts at most, nanoseconds.
     pub(super) time_wait_ns: u64,
     /// Whether connects take over what is in TIME_WAIT.
     pub(super) taken_over: bool,

@@ -100,8 +100,8 @@ pub(super) fn report(figures: &TimeWait, now: MonoNs, terms: Terms) -> Report {
     let timer_ns = timer(hz);
     let second = figures.second(now);
     let settings = |netns: Option<u32>| figures.settings.get(&netns);
-    let time_wait_ns = timer_ns.0.midpoint(timer_ns.1);
-    let (ports, port_ends) = figures.ports.top(rows, second, time_wait_ns, settings);
+    // Timers run out by the slot, so what is in TIME_WAIT gathers for as long as the slowest takes.
+    let (ports, port_ends) = figures.ports.top(rows, second, timer_ns.1, settings);
     let namespaces = figures.namespaces.top(rows);
     let mut seen: Vec<Option<u32>> = namespaces.rows.iter().map(|&(netns, _)| netns).collect();
     for port in &ports {
