@@ -17,9 +17,11 @@ const KEPT: usize = 1024;
 pub(super) struct Armed {
     pub(super) at: MonoNs,
     pub(super) timer: Ticks,
-    netns: Option<u32>,
-    tuple: Tuple,
+    key: Key,
 }
+
+/// Which socket: others may have the same ends before and after it.
+type Key = (Option<u64>, Option<u32>, Tuple);
 
 /// Those of late.
 #[derive(Debug, Default)]
@@ -35,19 +37,15 @@ impl Begun {
         self.armed.push_back(Armed {
             at: timewait.at,
             timer,
-            netns: timewait.netns,
-            tuple: timewait.tuple,
+            key: (timewait.cookie, timewait.netns, timewait.tuple),
         });
     }
 
     /// Takes the timer with which a timewait socket took over from the socket that goes to CLOSE,
     /// if one did.
     pub(super) fn take(&mut self, change: &StateChange) -> Option<Armed> {
-        let key = (change.netns, change.tuple());
-        let at = self
-            .armed
-            .iter()
-            .rposition(|armed| (armed.netns, armed.tuple) == key)?;
+        let key = (change.cookie, change.netns, change.tuple());
+        let at = self.armed.iter().rposition(|armed| armed.key == key)?;
         self.armed.remove(at)
     }
 }

@@ -124,6 +124,26 @@ fn a_timewait_socket_counts_once_by_the_time_that_it_begins_with() {
     assert_eq!(figures(&all, "TWKilled"), (Some(1), Some(1), Some(true)));
 }
 
+/// A timewait socket gives its ends to the next connection, which ends without one.
+#[test]
+fn the_ends_of_one_that_began_anew_count_nothing_for_the_next() {
+    let all = compared(
+        ALL,
+        |reconciler| {
+            reconciler.count_timewait(&armed(1, 200, u64::from(60 * HZ)));
+            reconciler.count(&closed(1, 201, Some(false)));
+            reconciler.count_timewait(&armed(1, 210, u64::from(60 * HZ)));
+            let next = StateChange {
+                cookie: Some(2),
+                ..closed(1, 220, None)
+            };
+            reconciler.count(&next);
+        },
+        &[("TW", 1)],
+    );
+    assert_eq!(figures(&all, "TW"), (Some(1), Some(1), Some(true)));
+}
+
 #[test]
 fn others_of_the_same_moment_do_not_hide_a_beginning() {
     let all = compared(
