@@ -46,6 +46,8 @@ pub struct Truth {
     syn_recv_unknown: Option<&'static str>,
     /// When the state was entered that it was found in.
     began: Option<Window>,
+    /// Whether the kernel keeps that, where it keeps it of any.
+    age_is_kept: bool,
     /// Whether the kernel refused it a timewait socket.
     refused: bool,
 }
@@ -127,6 +129,7 @@ impl Truth {
             timers: Vec::new(),
             syn_recv_unknown: None,
             began: None,
+            age_is_kept: false,
             refused: false,
         }
     }
@@ -197,9 +200,15 @@ impl Truth {
         self
     }
 
-    /// Adds when the state was entered that it was found in.
+    /// Adds when the state was entered that it was found in, of which the kernel knows nothing.
     pub fn began(mut self, window: Window) -> Self {
         self.began = Some(window);
+        self
+    }
+
+    /// Adds that the kernel does keep when the state was entered that it was found in.
+    pub fn age_is_kept(mut self) -> Self {
+        self.age_is_kept = true;
         self
     }
 
@@ -420,7 +429,7 @@ impl Truth {
     /// socket began, and where it is known it is right.
     fn age(&self, end: &Change, method: Method, life: &Life<'_>) {
         let Some(lasted) = end.in_from_ns else {
-            let must_know = self.found_timewait() && method.is_hook() && keeps_beginning();
+            let must_know = self.age_is_kept && method.is_hook() && keeps_beginning();
             assert!(!must_know, "its age is kept\n{}", life.told());
             let why = end.in_from_unknown.as_deref();
             assert_eq!(

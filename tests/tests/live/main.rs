@@ -56,6 +56,7 @@ mod filters_by_owner;
 mod identity;
 mod listener;
 mod loss;
+mod minisock;
 mod naming;
 mod open;
 mod owner;

@@ -1,0 +1,182 @@
+//! The minute that all scenes share.
+//!
+//! **Owns:** the tracers, the witnesses, and the order of it all.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tests::attempt::until_conclusive;
+use tests::host::Host;
+use tests::matcher::Story;
+use tests::method::Method;
+use tests::require_live;
+use tests::trace::Trace;
+use tests::tracer::{Hook, Tracer};
+use tests::truth::Truth;
+use tests::witness::Witness;
+
+use super::stage::Stage;
+use super::{NamedScene, crowd, early, expiry, half_open, older};
+
+/// How often all of it is repeated where the kernel left a tracer out.
+const ATTEMPTS: usize = 3;
+
+/// When nothing expires any more, or something is wrong: more than a minute and a slot of the timer
+/// wheel, on a slow machine.
+const LONGEST: Duration = Duration::from_secs(90);
+
+/// What happened, and what was traced of it.
+pub(super) struct Minute {
+    truths: BTreeMap<&'static str, Result<Vec<Truth>, String>>,
+    traces: BTreeMap<Method, Trace>,
+}
+
+/// The scenes on their stage, and the crowd on one of its own.
+type Both = [Result<Minute, String>; 2];
+
+fn both() -> &'static Both {
+    static BOTH: OnceLock<Both> = OnceLock::new();
+    BOTH.get_or_init(|| {
+        let scenes = [
+            older::SCENES,
+            expiry::SCENES,
+            early::SCENES,
+            half_open::SCENES,
+        ];
+        let scenes = scenes.concat();
+        thread::scope(|scope| {
+            let crowd = scope.spawn(|| until_undisturbed(crowd::SCENES, |_| ()));
+            let scenes = until_undisturbed(&scenes, Stage::prepare);
+            let crowd = crowd.join();
+            [scenes, crowd.unwrap_or_else(|panic| Err(message(&*panic)))]
+        })
+    })
+}
+
+/// Judges a scene's part of a method's trace, where the kernel allows the method.
+pub(super) fn with_trace(method: Method, scene: &str, judge: impl Fn(&[Truth], &mut Story<'_>)) {
+    with(method, scene, |minute| {
+        judge(minute.truths(scene), &mut Story::of(minute.trace(method)));
+    });
+}
+
+/// Judges the minute in which a scene was played, where the kernel allows the method.
+pub(super) fn with(method: Method, scene: &str, judge: impl Fn(&Minute)) {
+    require_live!(Hook::Btf);
+    if let Some(reason) = method.missing() {
+        eprintln!("not run: {reason}");
+        return;
+    }
+    let is_crowd = crowd::SCENES.iter().any(|(name, _)| *name == scene);
+    let minute = both()[usize::from(is_crowd)].as_ref();
+    let minute = minute.unwrap_or_else(|error| panic!("{error}"));
+    until_conclusive(|| judge(minute));
+}
+
+impl Minute {
+    /// Returns what happened in a scene.
+    pub(super) fn truths(&self, scene: &str) -> &[Truth] {
+        let truths = self.truths[scene].as_ref();
+        truths.unwrap_or_else(|error| panic!("the scene failed: {error}"))
+    }
+
+    /// Returns what happened in all scenes.
+    pub(super) fn all_truths(&self) -> impl Iterator<Item = &Truth> {
+        self.truths.keys().flat_map(|scene| self.truths(scene))
+    }
+
+    /// Returns the methods that the kernel allows.
+    pub(super) fn methods(&self) -> impl Iterator<Item = Method> {
+        self.traces.keys().copied()
+    }
+
+    /// Returns what a method traced.
+    pub(super) fn trace(&self, method: Method) -> &Trace {
+        &self.traces[&method]
+    }
+
+    /// Returns whether the kernel left a tracer out.
+    fn is_disturbed(&self) -> bool {
+        let mut losses = self.traces.values().flat_map(Trace::losses);
+        losses.any(|loss| loss.cause == "recursion")
+    }
+}
+
+fn until_undisturbed(scenes: &[NamedScene], prepare: fn(&Stage)) -> Result<Minute, String> {
+    let mut last = Err("nothing was played".to_owned());
+    for _ in 0..ATTEMPTS {
+        last = catch_unwind(|| play(scenes, prepare)).map_err(|panic| message(&*panic));
+        if !last.as_ref().is_ok_and(Minute::is_disturbed) {
+            break;
+        }
+    }
+    last
+}
+
+fn play(scenes: &[NamedScene], prepare: fn(&Stage)) -> Minute {
+    let stage = Stage::new();
+    prepare(&stage);
+    let hosts = [&stage.pair.client, &stage.pair.server];
+    let witnesses = hosts.map(Witness::of);
+    let mut tracers: BTreeMap<Method, Tracer> = Method::ALL
+        .into_iter()
+        .filter(|method| method.missing().is_none())
+        .map(|method| (method, start(method, &stage)))
+        .collect();
+
+    let mut truths = BTreeMap::new();
+    for (name, scene) in scenes {
+        let played = catch_unwind(AssertUnwindSafe(|| scene(&stage)));
+        truths.insert(*name, played.map_err(|panic| message(&*panic)));
+    }
+    hosts.into_iter().for_each(wait_all_gone);
+    let sightings = witnesses.map(Witness::dismiss);
+    for truth in truths.values_mut().flatten().flatten() {
+        let of_client = truth.local.ip() == stage.pair.client.ipv4
+            || truth.local.ip() == stage.pair.client.ipv6;
+        truth.hear(&sightings[usize::from(!of_client)]);
+    }
+
+    for (method, tracer) in &mut tracers {
+        let all = truths.values().flatten().flatten();
+        let ended = all.filter(|truth| truth.has_ended() && truth.is_told_by(*method));
+        tracer.wait_ended(ended.count());
+    }
+    let stopped = tracers
+        .into_iter()
+        .map(|(method, tracer)| (method, tracer.stop()));
+    Minute {
+        truths,
+        traces: stopped.collect(),
+    }
+}
+
+fn start(method: Method, stage: &Stage) -> Tracer {
+    Tracer::watch(Hook::Btf, &stage.pair, &["--time-wait", method.name()])
+}
+
+/// Waits until a host has no timewait and no request socket any more.
+fn wait_all_gone(host: &Host) {
+    let deadline = Instant::now() + LONGEST;
+    loop {
+        let sockets = host.sockets();
+        let mut hidden = sockets
+            .iter()
+            .filter(|socket| socket.timewait_left.is_some() || socket.state == "SYN_RECV");
+        if hidden.next().is_none() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "some never end: {sockets:#?}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}
