@@ -87,6 +87,27 @@ fn a_filter_that_nothing_can_match_is_refused() {
     }
 }
 
+/// So is what leaves `time-wait` nothing to tell of.
+#[test]
+fn time_wait_without_time_wait_is_refused() {
+    for (options, next) in [
+        ("--time-wait off", "--time-wait diag"),
+        ("--hook classic", "--hook btf"),
+        ("--listening", "--lport"),
+        ("--interval 1ms", "100ms"),
+    ] {
+        let verb = ["time-wait", "--duration", "1ms"];
+        let args: Vec<&str> = verb.into_iter().chain(options.split(' ')).collect();
+        let Some(output) = run(&args) else {
+            return;
+        };
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{options}: {said}");
+        assert!(output.stdout.is_empty(), "{options}: {output:?}");
+        assert!(said.contains(next), "{options}: {said}");
+    }
+}
+
 /// Options stand after the command that they belong to.
 #[test]
 fn options_before_the_command_are_told_where_to_go() {
@@ -127,7 +148,7 @@ fn help_names_every_verb_and_filter() {
     };
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let said = text(&output.stdout);
-    for verb in ["live", "states", "doctor"] {
+    for verb in ["live", "time-wait", "states", "doctor"] {
         assert!(said.contains(verb), "{verb}: {said}");
     }
     let output = run(&["live", "--help"]).expect("it ran just now");

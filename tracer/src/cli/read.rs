@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn options_before_a_command_are_told_where_to_go() {
-        for verb in ["live", "doctor", "states"] {
+        for verb in ["live", "time-wait", "doctor", "states"] {
             let said = refused(&["--json", verb]);
             assert!(
                 said.contains(&format!("`tracer {verb} [OPTIONS]`")),

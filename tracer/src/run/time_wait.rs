@@ -1,8 +1,9 @@
 //! The verb `time-wait`: the figures of TIME_WAIT, on a live screen, as a report, or as JSON Lines.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod around;
+
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -21,18 +22,15 @@ use crate::sink::json::Json;
 use crate::sink::text::Text;
 use crate::sink::time_wait::{Screen, View, json};
 use crate::source::clock::boot_time;
-use crate::source::netns::{self, NetNs};
-use crate::source::{cgroup, port_settings};
 use crate::stats::Summary;
 use crate::stats::timewait::{Report, Terms, TimeWait};
 use crate::track::Output;
+use around::Around;
 
 /// How often a live screen is drawn, unless told otherwise.
 const PACE: Duration = Duration::from_secs(1);
 /// The part of a screen's lines that its heading may take: one in so many.
 const HEADING: usize = 8;
-/// How often a namespace is looked for that nothing led to.
-const SEARCH: Duration = Duration::from_secs(10);
 
 /// The top-level entry point for `time-wait`.
 pub(super) fn run(planned: TimeWaitPlan) -> Result<Exit, Failure> {
@@ -238,75 +236,6 @@ impl Teller for Figures {
     fn end(&mut self, summary: &Summary, end: MonoNs) -> Result<(), Failure> {
         self.tell(end, summary.evicted, true)
     }
-}
-
-/// What surrounds the figures: network namespaces and their settings, and the names of cgroups.
-#[derive(Debug, Default)]
-struct Around {
-    namespaces: BTreeMap<u32, NetNs>,
-    searched: Option<Instant>,
-    cgroups: BTreeMap<u64, String>,
-    /// cgroups that were looked for, found or not.
-    sought: BTreeSet<u64>,
-}
-
-impl Around {
-    fn begin(&mut self, namespaces: &[NetNs], figures: &mut TimeWait) {
-        self.searched = Some(Instant::now());
-        self.know(namespaces);
-        for netns in namespaces {
-            learn(Some(netns.inode), netns, figures);
-        }
-        // A hook that does not tell them apart need not, where there is but one.
-        if let [only] = namespaces {
-            learn(None, only, figures);
-        }
-    }
-
-    fn know(&mut self, namespaces: &[NetNs]) {
-        let by_inode = |netns: &NetNs| (netns.inode, netns.clone());
-        self.namespaces = namespaces.iter().map(by_inode).collect();
-    }
-
-    /// Looks at what the figures name; returns whether that tells more.
-    fn look(&mut self, report: &Report, figures: &mut TimeWait) -> bool {
-        self.look_for_cgroups(report);
-        let wanted: Vec<u32> = report
-            .settings
-            .iter()
-            .filter_map(|namespace| namespace.netns)
-            .collect();
-        let is_due = self.searched.is_none_or(|at| at.elapsed() >= SEARCH);
-        if is_due
-            && wanted
-                .iter()
-                .any(|inode| !self.namespaces.contains_key(inode))
-        {
-            self.searched = Some(Instant::now());
-            self.know(&netns::all().entered);
-        }
-        let mut any = false;
-        for netns in wanted.iter().filter_map(|inode| self.namespaces.get(inode)) {
-            any |= learn(Some(netns.inode), netns, figures);
-        }
-        any
-    }
-
-    fn look_for_cgroups(&mut self, report: &Report) {
-        let named = report.cgroups.rows.iter().filter_map(|&(cgroup, _)| cgroup);
-        let new: Vec<u64> = named.filter(|&id| self.sought.insert(id)).collect();
-        self.cgroups.extend(cgroup::paths(&new));
-    }
-}
-
-/// Reads a namespace's settings; one that is gone keeps those that it had.
-fn learn(name: Option<u32>, netns: &NetNs, figures: &mut TimeWait) -> bool {
-    let read = port_settings::read(netns);
-    let is_read = read.is_ok();
-    if let Ok(settings) = read {
-        figures.learn(name, settings);
-    }
-    is_read
 }
 
 fn write(bytes: &[u8]) -> Result<(), Failure> {

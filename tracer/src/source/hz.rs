@@ -28,9 +28,10 @@ const PAUSES: [Duration; 3] = [
     Duration::from_millis(480),
 ];
 
-/// By how many ticks the counter may be late or early at a reading: a tick is under way, or the CPU
-/// that counts them was held up.
+/// By how many ticks the counter may be late or early: a tick is under way at each reading.
 const LEEWAY: f64 = 1.5;
+/// By what share of the ticks besides: the CPU that counts them may be held up for a moment.
+const HELD_UP: f64 = 0.01;
 
 /// Returns the ticks of this kernel in a second, or `None` where nothing tells.
 ///
@@ -108,7 +109,10 @@ fn parse_timer_list(lines: impl BufRead) -> io::Result<Option<Reading>> {
 fn rate(first: Reading, then: Reading) -> Option<u32> {
     let seconds = then.ns.checked_sub(first.ns)? as f64 / 1e9;
     let ticks = then.ticks.checked_sub(first.ticks)? as f64;
-    let explains = |hz: &u32| (f64::from(*hz) * seconds - ticks).abs() <= LEEWAY;
+    let explains = |hz: &u32| {
+        let expected = f64::from(*hz) * seconds;
+        (expected - ticks).abs() <= LEEWAY + HELD_UP * expected
+    };
     let mut possible = CHOICES.into_iter().filter(explains);
     let only = possible.next()?;
     possible.next().is_none().then_some(only)
@@ -155,7 +159,9 @@ mod tests {
         // A tick late.
         assert_eq!(between(60_000_000, 14), Some(250));
         assert_eq!(between(60_000_000, 6), Some(100));
-        assert_eq!(between(480_000_000, 480), Some(1000));
+        assert_eq!(between(660_000_000, 660), Some(1000));
+        // Some ticks late, after more than half a second.
+        assert_eq!(between(660_000_000, 162), Some(250));
         // 1000 and 1024 differ by less than the leeway.
         assert_eq!(between(60_000_000, 61), None);
         assert_eq!(between(10_000_000, 3), None);

@@ -85,8 +85,7 @@ impl TimeWait {
         }
     }
 
-    /// Takes in the settings of a namespace as they are now. `None` is a hook's that cannot tell
-    /// namespaces apart.
+    /// Takes in the settings of a namespace as they are now.
     pub fn learn(&mut self, netns: Option<u32>, settings: TcpSettings) {
         let is_new = !self.settings.contains_key(&netns);
         if is_new && self.settings.len() >= NAMESPACES {

@@ -1,5 +1,7 @@
 //! TIME_WAIT by what the sockets have in common.
 
+use std::borrow::Cow;
+
 use super::table::{Column, Row, table};
 use super::{Screen, View};
 use crate::model::{TcpState, printable};
@@ -12,17 +14,17 @@ const NAME: usize = 20;
 
 const COLUMNS: [Column; 3] = [
     Column {
-        heading: "NOW",
+        heading: Cow::Borrowed("NOW"),
         width: 10,
         worth: 3,
     },
     Column {
-        heading: "ENTERED",
+        heading: Cow::Borrowed("ENTERED"),
         width: 10,
         worth: 2,
     },
     Column {
-        heading: "LEFT",
+        heading: Cow::Borrowed("LEFT"),
         width: 10,
         worth: 1,
     },

@@ -1,12 +1,13 @@
 //! How near the local ports are to running out, and what each network namespace allows.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::figures::rate;
 use super::table::{Column, Row, table};
 use super::{Screen, View};
 use crate::model::TcpState::TimeWait;
-use crate::model::{TcpSettings, TwReuse};
+use crate::model::{Naming, TcpSettings, TwReuse};
 use crate::sink::text::duration;
 use crate::sink::text::number::{counted, grouped};
 use crate::stats::timewait::{Namespace, Outlook, PortUse};
@@ -14,33 +15,24 @@ use crate::stats::timewait::{Namespace, Outlook, PortUse};
 /// Narrowest column of names: two addresses do not fit a narrow line anyway.
 const NAME: usize = 2;
 
-const COLUMNS: [Column; 5] = [
-    Column {
-        heading: "IN USE",
-        width: 9,
-        worth: 4,
-    },
-    Column {
-        heading: "OF",
-        width: 8,
-        worth: 3,
-    },
-    Column {
-        heading: "TIME_WAIT",
-        width: 11,
-        worth: 0,
-    },
-    Column {
-        heading: "TAKEN/s",
-        width: 9,
-        worth: 1,
-    },
-    Column {
-        heading: "IF NOTHING CHANGES",
-        width: 20,
-        worth: 2,
-    },
-];
+fn table_columns(names: Naming) -> [Column; 5] {
+    let column = |heading: &'static str, width, worth| Column {
+        heading: Cow::Borrowed(heading),
+        width,
+        worth,
+    };
+    [
+        column("IN USE", 9, 4),
+        column("OF", 8, 3),
+        Column {
+            heading: Cow::Owned(TimeWait.named(names).to_string()),
+            width: 11,
+            worth: 0,
+        },
+        column("TAKEN/s", 9, 1),
+        column("IF NOTHING CHANGES", 20, 2),
+    ]
+}
 
 /// The share of what there is from which on it should not be overlooked.
 const NEAR: f64 = 0.9;
@@ -53,7 +45,13 @@ pub(super) fn ports(screen: &Screen, view: &View, rows: usize) -> Vec<String> {
     let mut lines = Vec::new();
     if !shown.is_empty() {
         let rows: Vec<Row> = shown.iter().map(|port| row(view, port)).collect();
-        lines = table(screen, "LOCAL PORTS TOWARDS", NAME, &COLUMNS, &rows);
+        lines = table(
+            screen,
+            "LOCAL PORTS TOWARDS",
+            NAME,
+            &table_columns(screen.names),
+            &rows,
+        );
     }
     let perhaps: u64 = shown.iter().map(|port| port.perhaps).sum();
     let given: u64 = shown.iter().map(|port| port.given).sum();

@@ -1,11 +1,13 @@
 //! A list of names with numbers beside them.
 
+use std::borrow::Cow;
+
 use super::Screen;
 use crate::sink::text::fold::columns;
 
 /// A column of numbers.
 pub(super) struct Column {
-    pub(super) heading: &'static str,
+    pub(super) heading: Cow<'static, str>,
     pub(super) width: usize,
     /// How soon it is left out where there is no room: the least first. One of zero makes room for
     /// names.
@@ -58,7 +60,7 @@ pub(super) fn table(
     }
     head = format!("{head:<name_width$}");
     for &column in &kept {
-        let Column { heading, width, .. } = all[column];
+        let Column { heading, width, .. } = &all[column];
         head += &format!("{heading:>width$}");
     }
     lines.push(palette.dim(&head));

@@ -130,4 +130,5 @@ fn states_have_the_names_that_were_asked_for() {
     let written = report(ss, &busy());
     assert!(written.starts_with("TIME-WAIT  12,345 now"), "{written}");
     assert!(written.contains("TIME-WAIT BY PROCESS"), "{written}");
+    assert!(!written.contains("TIME_WAIT"), "{written}");
 }
