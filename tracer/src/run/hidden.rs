@@ -83,6 +83,11 @@ impl HiddenMethods {
                 Timewait::Off => Timewaits::Unseen,
             },
             requests: self.requests.is_some(),
+            armings: match self.timewait {
+                Timewait::Hooked(Method::Fentry) => true,
+                Timewait::Hooked(Method::Timer) => self.sees_silent_rearms,
+                Timewait::Asked | Timewait::Off => false,
+            },
             since,
             tick_ns: self.hz.map(|hz| 1_000_000_000 / u64::from(hz)),
         }

@@ -127,6 +127,7 @@ fn outputs() -> Vec<Output> {
     tracker.follow(Follows {
         timewaits: Timewaits::Hooked,
         requests: true,
+        armings: true,
         since: MonoNs(START),
         tick_ns: Some(4_000_000),
     });

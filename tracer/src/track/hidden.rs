@@ -31,6 +31,9 @@ pub struct Follows {
     /// When the last hook was attached: of a request socket that begins before, the end may not be
     /// seen. It is found with the sockets that were there before, if it still is.
     pub since: MonoNs,
+    /// Whether every arming of a timewait socket's timer is told. Else its last one is also told by what
+    /// the timer is set for in the end.
+    pub armings: bool,
     /// Nanoseconds between two ticks of the kernel's timers (`1 s / HZ`), where known.
     pub tick_ns: Option<u64>,
 }

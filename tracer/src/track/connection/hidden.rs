@@ -77,8 +77,24 @@ impl Connection {
         Some(self.pass_to(TcpState::TimeWait, moment, None, lossy_until))
     }
 
-    /// Takes in what its timewait socket shows at its end and no hook told: TIME_WAIT that began, or
-    /// began anew, while its timer stayed where it was.
+    /// Counts an arming that nobody told, if its timewait socket's timer is set for another time in the
+    /// end than at the last arming that was told in the same state.
+    pub(in crate::track) fn count_unseen_arming(
+        &mut self,
+        substate: TcpState,
+        timer: Option<Ticks>,
+    ) {
+        if self.state == substate
+            && let Some(timer) = timer
+            && let Some(timewait) = &mut self.timewait
+        {
+            let moved = timewait.expires.is_some_and(|known| known != timer.expires);
+            timewait.rearmed += u32::from(moved);
+        }
+    }
+
+    /// Takes in what its timewait socket shows at its end and no hook told: TIME_WAIT that began while
+    /// its timer stayed where it was.
     pub(in crate::track) fn catch_up(
         &mut self,
         event: &Timewait,
@@ -86,17 +102,7 @@ impl Connection {
         tick_ns: Option<u64>,
         lossy_until: Option<MonoNs>,
     ) -> Option<Change> {
-        let moved = timer.is_some_and(|timer| {
-            let known = self.timewait.and_then(|timewait| timewait.expires);
-            known.is_some_and(|known| known != timer.expires)
-        });
-        if event.substate == self.state {
-            if let Some(timewait) = &mut self.timewait {
-                timewait.rearmed += u32::from(moved);
-            }
-            return None;
-        }
-        if event.substate != TcpState::TimeWait {
+        if event.substate == self.state || event.substate != TcpState::TimeWait {
             return None;
         }
         let armed = timer

@@ -186,6 +186,7 @@ fn run(events: Vec<Event>) -> Vec<Output> {
     tracker.follow(Follows {
         timewaits: Timewaits::Hooked,
         requests: true,
+        armings: false,
         since: MonoNs(0),
         tick_ns: Some(4_000_000),
     });

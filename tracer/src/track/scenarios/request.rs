@@ -14,6 +14,7 @@ fn run_with(selection: Selection, events: &[Event]) -> Vec<Output> {
     tracker.follow(Follows {
         timewaits: Timewaits::Unseen,
         requests: true,
+        armings: false,
         since: MonoNs(10),
         tick_ns: None,
     });

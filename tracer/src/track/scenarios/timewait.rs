@@ -13,6 +13,7 @@ fn tracker(timewaits: Timewaits) -> Tracker {
     tracker.follow(Follows {
         timewaits,
         requests: false,
+        armings: false,
         since: MonoNs(0),
         tick_ns: Some(TICK_NS),
     });
@@ -468,4 +469,32 @@ fn a_socket_that_connects_again_leaves_several_with_one_cookie() {
         assert_eq!(timeline.timewait_end, Some(TimewaitEnd::Expired));
         assert_eq!(timeline.rearmed, 0, "{}", spans(timeline));
     }
+}
+
+#[test]
+fn an_arming_that_nobody_told_shows_in_what_the_timer_is_set_for() {
+    let rearmed = |armings| {
+        let mut tracker = Tracker::new(Selection::default(), Limits::default());
+        tracker.follow(Follows {
+            timewaits: Timewaits::Hooked,
+            armings,
+            ..Follows::default()
+        });
+        tracker.handle(&Event::ExistingComplete);
+        let mut events = life(1, FinWait1, &[(FinWait2, 160)]);
+        events.push(armed(1, 161, TimeWait, 60));
+        events.extend(life(1, FinWait2, &[(Close, 162)]));
+        // One tick later than told, as where the hook runs before the timer is set.
+        events.push(ended(
+            1,
+            61 * SECOND,
+            TimeWait,
+            TimewaitEnd::Expired,
+            60 * SECOND + TICK_NS,
+        ));
+        events.iter().for_each(|event| tracker.handle(event));
+        let shown: Vec<Output> = std::iter::from_fn(|| tracker.poll()).collect();
+        only(&shown).rearmed
+    };
+    assert_eq!((rearmed(false), rearmed(true)), (1, 0));
 }

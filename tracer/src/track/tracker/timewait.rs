@@ -8,7 +8,7 @@ use crate::model::{
     Existing, MonoNs, Question, StateChange, TcpState, Ticks, Timewait, TimewaitEnd, TimewaitNews,
 };
 use crate::track::connection::{Connection, Ended, Moment};
-use crate::track::hidden::{ANSWER_NS, Pending, TimewaitKey, Timewaits};
+use crate::track::hidden::{ANSWER_NS, Follows, Pending, TimewaitKey, Timewaits};
 use crate::track::output::{Change, ConnId, Held, Output, Unknown};
 use crate::track::selection::Verdict;
 use crate::track::{Ending, Tracker};
@@ -262,11 +262,16 @@ impl Tracker {
         timer: Option<Ticks>,
     ) {
         self.hidden.timewaits.living.remove(&key);
-        let tick_ns = self.follows.tick_ns;
+        let Follows {
+            armings, tick_ns, ..
+        } = self.follows;
         let lossy_until = self.lossy_until;
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        if !armings {
+            connection.count_unseen_arming(event.substate, timer);
+        }
         let missed = connection.catch_up(event, timer, tick_ns, lossy_until);
         let in_time_wait = event.substate == TcpState::TimeWait;
         let last = connection.leave_timewait(event, end, lossy_until);
