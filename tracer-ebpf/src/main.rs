@@ -28,6 +28,8 @@ mod loaded;
 #[cfg(target_arch = "bpf")]
 mod minisocks;
 #[cfg(target_arch = "bpf")]
+mod refusal;
+#[cfg(target_arch = "bpf")]
 mod timers;
 #[cfg(target_arch = "bpf")]
 mod typed;

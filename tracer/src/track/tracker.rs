@@ -1,6 +1,8 @@
 //! The tracker: events in, outputs out.
 
+mod asked;
 mod request;
+mod show;
 mod timewait;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,6 +16,7 @@ use super::identity::Identity;
 use super::output::{ConnId, Output, Unknown};
 use super::selection::{Selection, Verdict};
 
+use show::release;
 pub(super) use timewait::last_armed;
 
 /// How much the tracker keeps, and for how long it holds changes back.
@@ -410,13 +413,5 @@ impl Tracker {
             let timeline = connection.into_timeline(ended);
             self.outputs.push_back(Output::Timeline(timeline));
         }
-    }
-}
-
-/// Lets the held changes of a connection go, with all that is known of it now.
-fn release(connection: &mut Connection, outputs: &mut VecDeque<Output>) {
-    connection.waits = false;
-    for change in std::mem::take(&mut connection.held) {
-        outputs.push_back(Output::Change(connection.complete(change)));
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! **Owns:** which change to CLOSE is no end, and what ends a connection instead.
 
-use super::release;
 use crate::model::minisock::TIMEWAIT_NS;
 use crate::model::{
-    Existing, MonoNs, Question, StateChange, TcpState, Ticks, Timewait, TimewaitEnd, TimewaitNews,
+    Existing, MonoNs, StateChange, TcpState, Ticks, Timewait, TimewaitEnd, TimewaitNews,
 };
 use crate::track::connection::{Connection, Ended, Moment};
-use crate::track::hidden::{ANSWER_NS, Follows, Pending, TimewaitKey, Timewaits};
-use crate::track::output::{Change, ConnId, Held, Output, Unknown};
+use crate::track::hidden::{Follows, Pending, TimewaitKey, Timewaits};
+use crate::track::output::{ConnId, Held, Output, Unknown};
 use crate::track::selection::Verdict;
 use crate::track::{Ending, Tracker};
 
@@ -132,114 +131,14 @@ impl Tracker {
         }
     }
 
-    /// Waits for the answer whether a connection goes on.
-    fn park(&mut self, id: ConnId, change: &StateChange) -> bool {
-        let Some(cookie) = change.cookie else {
-            return false;
-        };
-        let key = TimewaitKey {
-            cookie,
-            tuple: change.tuple(),
-        };
-        self.let_socket_go(id, change);
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return false;
-        };
-        connection.parked = Some(Box::new(change.clone()));
-        self.hidden.timewaits.parked.insert(key, id);
-        let deadline = change.at.plus(ANSWER_NS);
-        self.hidden.timewaits.unanswered.push_back((deadline, key));
-        true
-    }
-
-    /// Takes in the answer about a connection that was waited for.
-    fn answer(&mut self, id: ConnId, key: TimewaitKey, event: &Timewait) {
-        let lossy_until = self.lossy_until;
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        let Some(change) = connection.parked.take() else {
-            return;
-        };
-        if !matches!(
-            event.news,
-            TimewaitNews::Seen { .. } | TimewaitNews::Armed(_)
-        ) {
-            self.close_parked(id, &change, Some(Ending::NoTimeWait));
-            return;
-        }
-        let mut armed = event.clone();
-        let early = MonoNs(event.at.0.saturating_sub(event.error_ns));
-        if armed.substate == TcpState::TimeWait && early <= change.at {
-            // Within what can be told, TIME_WAIT began as the full socket closed.
-            armed.at = change.at;
-        }
-        let shown = connection.enter_timewait(&change, &armed, key, None, lossy_until);
-        self.hidden.timewaits.living.insert(key, id);
-        self.show(id, shown, change.at);
-        self.tell_held(id, change.at);
-    }
-
     /// Tells that a timewait socket holds a connection which stays in FIN_WAIT2, as far as it is shown.
-    fn tell_held(&mut self, id: ConnId, at: MonoNs) {
+    pub(super) fn tell_held(&mut self, id: ConnId, at: MonoNs) {
         let is_told = self
             .connections
             .get(&id)
             .is_some_and(|connection| connection.is_shown_in(TcpState::FinWait2));
         if is_told {
             self.outputs.push_back(Output::Held(Held { conn: id, at }));
-        }
-    }
-
-    /// Ends a connection whose full socket closed; `ending` where it is known that no timewait socket
-    /// followed.
-    fn close_parked(&mut self, id: ConnId, change: &StateChange, ending: Option<Ending>) {
-        let lossy_until = self.lossy_until;
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        let error = connection.fresh_error(change);
-        let span = connection.apply(change, lossy_until);
-        let shown = connection.change(change, span);
-        self.show(id, Some(shown), change.at);
-        let judged = Ending::judge(change.from, error, change.shown.local_port != 0);
-        let ending = match (judged, ending) {
-            (Ending::TimeWaitOrClosed, Some(ending)) => ending,
-            _ => judged,
-        };
-        self.end(id, Ended::Closed(ending));
-    }
-
-    /// Shows those of whom nobody answered in time.
-    pub(super) fn close_unanswered(&mut self, now: MonoNs) {
-        while let Some(&(deadline, key)) = self.hidden.timewaits.unanswered.front()
-            && deadline <= now
-        {
-            self.hidden.timewaits.unanswered.pop_front();
-            if let Some(id) = self.hidden.timewaits.parked.remove(&key)
-                && let Some(connection) = self.connections.get_mut(&id)
-                && let Some(change) = connection.parked.take()
-            {
-                self.close_parked(id, &change, None);
-            }
-        }
-    }
-
-    /// Says that nothing more will be told of a timewait socket: its connection is told as far as it is
-    /// known.
-    pub fn give_up_timewait(&mut self, question: &Question) {
-        let key = TimewaitKey {
-            cookie: question.cookie,
-            tuple: question.tuple,
-        };
-        if let Some(id) = self.hidden.timewaits.parked.remove(&key)
-            && let Some(connection) = self.connections.get_mut(&id)
-            && let Some(change) = connection.parked.take()
-        {
-            self.close_parked(id, &change, None);
-        }
-        if let Some(id) = self.hidden.timewaits.living.remove(&key) {
-            self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::Missed));
         }
     }
 
@@ -334,7 +233,7 @@ impl Tracker {
     }
 
     /// The socket of a connection is gone, though the connection is not.
-    fn let_socket_go(&mut self, id: ConnId, change: &StateChange) {
+    pub(super) fn let_socket_go(&mut self, id: ConnId, change: &StateChange) {
         if let Some(connection) = self.connections.get_mut(&id) {
             self.identity.forget(
                 id,
@@ -343,30 +242,6 @@ impl Tracker {
                 &connection.tuple,
             );
             connection.socket = None;
-        }
-    }
-
-    /// Shows a change, if there is one, as its connection's verdict has it.
-    pub(super) fn show(&mut self, id: ConnId, shown: Option<Change>, at: MonoNs) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        connection.judge(&self.selection);
-        if let Some(shown) = shown {
-            connection.held.push(shown);
-        }
-        match connection.verdict {
-            Verdict::Hidden => connection.held = Vec::new(),
-            Verdict::Undecided => {}
-            Verdict::Shown if connection.held.is_empty() => {}
-            Verdict::Shown if connection.has_all_ends() || self.limits.hold_ns == 0 => {
-                release(connection, &mut self.outputs);
-            }
-            Verdict::Shown if connection.waits => {}
-            Verdict::Shown => {
-                connection.waits = true;
-                self.deadlines.push_back((at.plus(self.limits.hold_ns), id));
-            }
         }
     }
 }

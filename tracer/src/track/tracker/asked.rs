@@ -1,0 +1,111 @@
+//! Connections of which it is asked whether they live on in a timewait socket.
+//!
+//! **Owns:** the time between a full socket's change to CLOSE and the answer.
+
+use crate::model::{MonoNs, Question, StateChange, TcpState, Timewait, TimewaitNews};
+use crate::track::connection::Ended;
+use crate::track::hidden::{ANSWER_NS, TimewaitKey};
+use crate::track::output::{ConnId, Unknown};
+use crate::track::{Ending, Tracker};
+
+impl Tracker {
+    /// Waits for the answer whether a connection goes on.
+    pub(super) fn park(&mut self, id: ConnId, change: &StateChange) -> bool {
+        let Some(cookie) = change.cookie else {
+            return false;
+        };
+        let key = TimewaitKey {
+            cookie,
+            tuple: change.tuple(),
+        };
+        self.let_socket_go(id, change);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return false;
+        };
+        connection.parked = Some(Box::new(change.clone()));
+        self.hidden.timewaits.parked.insert(key, id);
+        let deadline = change.at.plus(ANSWER_NS);
+        self.hidden.timewaits.unanswered.push_back((deadline, key));
+        true
+    }
+
+    /// Takes in the answer about a connection that was waited for.
+    pub(super) fn answer(&mut self, id: ConnId, key: TimewaitKey, event: &Timewait) {
+        let lossy_until = self.lossy_until;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Some(change) = connection.parked.take() else {
+            return;
+        };
+        if !matches!(
+            event.news,
+            TimewaitNews::Seen { .. } | TimewaitNews::Armed(_)
+        ) {
+            self.close_parked(id, &change, Some(Ending::NoTimeWait));
+            return;
+        }
+        let mut armed = event.clone();
+        let early = MonoNs(event.at.0.saturating_sub(event.error_ns));
+        if armed.substate == TcpState::TimeWait && early <= change.at {
+            // Within what can be told, TIME_WAIT began as the full socket closed.
+            armed.at = change.at;
+        }
+        let shown = connection.enter_timewait(&change, &armed, key, None, lossy_until);
+        self.hidden.timewaits.living.insert(key, id);
+        self.show(id, shown, change.at);
+        self.tell_held(id, change.at);
+    }
+
+    /// Shows those of whom nobody answered in time.
+    pub(super) fn close_unanswered(&mut self, now: MonoNs) {
+        while let Some(&(deadline, key)) = self.hidden.timewaits.unanswered.front()
+            && deadline <= now
+        {
+            self.hidden.timewaits.unanswered.pop_front();
+            if let Some(id) = self.hidden.timewaits.parked.remove(&key)
+                && let Some(connection) = self.connections.get_mut(&id)
+                && let Some(change) = connection.parked.take()
+            {
+                self.close_parked(id, &change, None);
+            }
+        }
+    }
+
+    /// Says that nothing more will be told of a timewait socket: its connection is told as far as it is
+    /// known.
+    pub fn give_up_timewait(&mut self, question: &Question) {
+        let key = TimewaitKey {
+            cookie: question.cookie,
+            tuple: question.tuple,
+        };
+        if let Some(id) = self.hidden.timewaits.parked.remove(&key)
+            && let Some(connection) = self.connections.get_mut(&id)
+            && let Some(change) = connection.parked.take()
+        {
+            self.close_parked(id, &change, None);
+        }
+        if let Some(id) = self.hidden.timewaits.living.remove(&key) {
+            self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::Missed));
+        }
+    }
+
+    /// Ends a connection whose full socket closed; `ending` where it is known that no timewait socket
+    /// followed.
+    fn close_parked(&mut self, id: ConnId, change: &StateChange, ending: Option<Ending>) {
+        let lossy_until = self.lossy_until;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let error = connection.fresh_error(change);
+        let span = connection.apply(change, lossy_until);
+        let shown = connection.change(change, span);
+        self.show(id, Some(shown), change.at);
+        let judged = Ending::judge(change.from, error, change.shown.local_port != 0);
+        let ending = match (judged, ending) {
+            (Ending::TimeWaitOrClosed, Some(ending)) => ending,
+            _ => judged,
+        };
+        self.end(id, Ended::Closed(ending));
+    }
+}

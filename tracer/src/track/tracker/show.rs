@@ -1,0 +1,45 @@
+//! Which changes leave the tracker, and when.
+//!
+//! **Owns:** holding changes back until their connection may be shown with all its ends.
+
+use std::collections::VecDeque;
+
+use crate::model::MonoNs;
+use crate::track::Tracker;
+use crate::track::connection::Connection;
+use crate::track::output::{Change, ConnId, Output};
+use crate::track::selection::Verdict;
+
+impl Tracker {
+    /// Shows a change, if there is one, as its connection's verdict has it.
+    pub(super) fn show(&mut self, id: ConnId, shown: Option<Change>, at: MonoNs) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.judge(&self.selection);
+        if let Some(shown) = shown {
+            connection.held.push(shown);
+        }
+        match connection.verdict {
+            Verdict::Hidden => connection.held = Vec::new(),
+            Verdict::Undecided => {}
+            Verdict::Shown if connection.held.is_empty() => {}
+            Verdict::Shown if connection.has_all_ends() || self.limits.hold_ns == 0 => {
+                release(connection, &mut self.outputs);
+            }
+            Verdict::Shown if connection.waits => {}
+            Verdict::Shown => {
+                connection.waits = true;
+                self.deadlines.push_back((at.plus(self.limits.hold_ns), id));
+            }
+        }
+    }
+}
+
+/// Lets the held changes of a connection go, with all that is known of it now.
+pub(super) fn release(connection: &mut Connection, outputs: &mut VecDeque<Output>) {
+    connection.waits = false;
+    for change in std::mem::take(&mut connection.held) {
+        outputs.push_back(Output::Change(connection.complete(change)));
+    }
+}
