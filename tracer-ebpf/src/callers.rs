@@ -12,10 +12,10 @@ const FRAMES: usize = 16;
 
 /// Returns the innermost function that is one of those the agent named, other than marks. Where
 /// `mark` is not [`caller::UNKNOWN`], it must be on the stack inside of that function (but for one
-/// that the compiler builds it into), or else the answer is `None`.
+/// that the compiler builds it into), or else the answer is `None`. So it is where the stack cannot be walked.
 #[inline(always)]
 pub(crate) fn innermost<C: EbpfContext>(ctx: &C, mark: u32) -> Option<u32> {
-    let frames = stack(ctx);
+    let frames = stack(ctx)?;
     let mut marked = mark == caller::UNKNOWN;
     let mut frame = 0;
     while frame < FRAMES {
@@ -30,19 +30,24 @@ pub(crate) fn innermost<C: EbpfContext>(ctx: &C, mark: u32) -> Option<u32> {
     marked.then_some(caller::UNKNOWN)
 }
 
-/// Returns whether one of two functions is on the stack.
+/// Returns which functions are on the stack, a [`bit`] each, or `None` where the stack cannot be
+/// walked.
 #[inline(always)]
-pub(crate) fn find_either<C: EbpfContext>(ctx: &C, one: u32, other: u32) -> bool {
-    let frames = stack(ctx);
+pub(crate) fn on_stack<C: EbpfContext>(ctx: &C) -> Option<u64> {
+    let frames = stack(ctx)?;
+    let mut found = 0;
     let mut frame = 0;
     while frame < FRAMES {
-        let found = function_at(frames[frame]);
-        if found == one || found == other {
-            return true;
-        }
+        found |= bit(function_at(frames[frame]));
         frame += 1;
     }
-    false
+    Some(found)
+}
+
+/// The bit of a function in what [`on_stack`] returns.
+#[inline(always)]
+pub(crate) fn bit(function: u32) -> u64 {
+    1 << (function & 63)
 }
 
 /// Returns whether a function tells why something happens, rather than that it does.
@@ -55,24 +60,25 @@ fn is_reason(found: u32) -> bool {
             | caller::REQUEST_REMOVE
             | caller::TIME_WAIT
             | caller::FIN
+            | caller::DONE
     )
 }
 
-/// The return addresses, innermost first; zero where the stack is shorter.
+/// The return addresses, innermost first, zero where the stack is shorter; `None` where it cannot be
+/// walked.
 #[inline(always)]
-fn stack<C: EbpfContext>(ctx: &C) -> [u64; FRAMES] {
+fn stack<C: EbpfContext>(ctx: &C) -> Option<[u64; FRAMES]> {
     let mut frames = [0_u64; FRAMES];
-    // SAFETY: the buffer is as large as the helper is told. It fails only where the stack cannot be
-    // walked, and then the frames stay zero.
-    unsafe {
+    // SAFETY: the buffer is as large as the helper is told.
+    let len = unsafe {
         bpf_get_stack(
             ctx.as_ptr(),
             frames.as_mut_ptr().cast(),
             size_of::<[u64; FRAMES]>() as u32,
             0,
-        );
-    }
-    frames
+        )
+    };
+    (len > 0).then_some(frames)
 }
 
 /// Returns which function holds an address.

@@ -16,7 +16,7 @@ pub const FILTER_SLOTS: usize = 8;
 pub const CLASSIC_ENTRY_SIZE: usize = 96;
 
 /// How many ranges of kernel code the kernel side can tell apart.
-pub const CALLER_RANGES: usize = 32;
+pub const CALLER_RANGES: usize = 48;
 
 /// Offsets of what is read through the BTF hook, in bytes, from the running kernel's BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

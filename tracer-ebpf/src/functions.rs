@@ -13,6 +13,7 @@
 
 use aya_ebpf::{
     EbpfContext,
+    helpers::generated::bpf_get_func_ret,
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
@@ -124,9 +125,17 @@ pub(crate) fn timewait_removed(ctx: FEntryContext) -> i32 {
     told(&ctx, KIND_TIMEWAIT, what::REMOVED, by, address, None)
 }
 
-/// `inet_csk_reqsk_queue_hash_add(sk, req, timeout)`
-#[fentry(function = "inet_csk_reqsk_queue_hash_add")]
-pub(crate) fn request_begins(ctx: FEntryContext) -> i32 {
+/// `inet_csk_reqsk_queue_hash_add(sk, req, timeout)`, as it returns whether it took the request socket:
+/// for a SYN that came twice at once it does not. Before Linux 6.10 and in stable branches it returns
+/// nothing, and always did.
+#[fexit(function = "inet_csk_reqsk_queue_hash_add")]
+pub(crate) fn request_begins(ctx: FExitContext) -> i32 {
+    let mut taken = 0_u64;
+    // SAFETY: the helper writes what the function returned, if it returns anything.
+    let returns = unsafe { bpf_get_func_ret(ctx.as_ptr(), &raw mut taken) } == 0;
+    if returns && taken & 1 == 0 {
+        return 0;
+    }
     let address = ctx.arg::<u64>(1);
     told(
         &ctx,
@@ -134,7 +143,7 @@ pub(crate) fn request_begins(ctx: FEntryContext) -> i32 {
         what::ARMED,
         caller::UNKNOWN,
         address,
-        Some(0),
+        None,
     )
 }
 

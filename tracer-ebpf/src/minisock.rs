@@ -34,7 +34,7 @@ pub mod caller {
     /// A connect of this host takes the port over: `__inet_check_established`,
     /// `__inet6_check_established`, `__inet_hash_connect`.
     pub const CONNECT: u32 = 1;
-    /// A segment came in: `tcp_v4_rcv`, `tcp_v6_rcv`, `nf_tproxy_handle_time_wait4` and `6`.
+    /// A segment came in: `tcp_v4_rcv`, `tcp_v6_rcv`.
     pub const RECEIVE: u32 = 2;
     /// A segment was judged by a timewait socket: `tcp_timewait_state_process`.
     pub const TIMEWAIT_PROCESS: u32 = 3;
@@ -59,6 +59,11 @@ pub mod caller {
     /// The other end's FIN is taken in: `tcp_fin`. In FIN_WAIT2 it leads to `tcp_time_wait` alone, which
     /// a compiler may have left no frame of its own.
     pub const FIN: u32 = 12;
+    /// A full socket is done with: `tcp_done`.
+    pub const DONE: u32 = 13;
+    /// A segment is handed to a transparent proxy's listener, as a new SYN is:
+    /// `nf_tproxy_handle_time_wait4` and `6`.
+    pub const TPROXY: u32 = 14;
 }
 
 /// Which fields of a [`MinisockRecord`] the kernel side could read, as in

@@ -22,9 +22,13 @@ pub mod known {
     pub const ERROR: u32 = 1 << 5;
     /// The port that the socket is bound to, apart from the one it shows.
     pub const BOUND_PORT: u32 = 1 << 6;
-    /// Whether the kernel refused a timewait socket; the answer is [`TIMEWAIT_REFUSED`].
+    /// What became of a socket that could go on as a timewait socket; the answer is
+    /// [`TIMEWAIT_MADE`], [`TIMEWAIT_REFUSED`] or neither.
     pub const TIMEWAIT: u32 = 1 << 7;
 
+    /// Not a field but an answer: the timer of its timewait socket was set just before. Means something
+    /// only beside [`TIMEWAIT`].
+    pub const TIMEWAIT_MADE: u32 = 1 << 29;
     /// Not a field but an answer: the socket was to go on as a timewait socket, and there was none
     /// for it (`tcp_max_tw_buckets`). Means something only beside [`TIMEWAIT`].
     pub const TIMEWAIT_REFUSED: u32 = 1 << 30;

@@ -10,23 +10,23 @@ use crate::{
     typed::{Typed, read},
 };
 
-const TCP_FIN_WAIT1: i32 = 4;
 const TCP_FIN_WAIT2: i32 = 5;
 const TCP_CLOSE: i32 = 7;
 const TCP_CLOSING: i32 = 11;
 
-/// Looks whether a socket that closes was to go on as a timewait socket and got none; returns the
-/// flags that say so.
+/// Looks whether a socket that closes goes on as a timewait socket, or was to and got none; returns the
+/// flags that say so, and none where that cannot be told.
 ///
 /// # Kernel
 ///
 /// `tcp_time_wait` makes a timewait socket, or finds that there are too many, and closes the full
-/// one either way (`tcp_done`). Where one was made, its timer was set just before, on this CPU. Where
-/// none was, either `tcp_time_wait` is on the stack, or, if the compiler let it jump to `tcp_done`,
-/// `tcp_fin`, which in FIN_WAIT2 does nothing else; or else the count of timewait sockets has
-/// reached its limit still.
+/// one either way (`tcp_done`). Where one was made, its timer was set just before, on this CPU: it is
+/// known by its cookie, which a socket may not have yet. Where none was, either `tcp_time_wait` is on
+/// the stack, or, if the compiler let it jump to `tcp_done`, `tcp_fin`, which in FIN_WAIT2 leads
+/// nowhere else; or else it is `tcp_done`, without an error, while the count of timewait sockets
+/// stands at its limit.
 #[inline(always)]
-pub(crate) unsafe fn timewait_refused(
+pub(crate) unsafe fn timewait_fate(
     ctx: &BtfTracePointContext,
     socket: Typed,
     old_state: i32,
@@ -34,23 +34,34 @@ pub(crate) unsafe fn timewait_refused(
 ) -> u32 {
     if new_state != TCP_CLOSE
         || configured!(minisock.tells_refusal) == 0
-        || !matches!(old_state, TCP_FIN_WAIT1 | TCP_FIN_WAIT2 | TCP_CLOSING)
+        || !matches!(old_state, TCP_FIN_WAIT2 | TCP_CLOSING)
     {
         return 0;
     }
-    let Some(at) = present(configured!(offsets.cookie)) else {
+    // SAFETY: offsets come from the kernel's own types, and the verifier checks them.
+    let told = (|| unsafe {
+        let cookie: u64 = read(socket, present(configured!(offsets.cookie))?);
+        let error: u32 = read(socket, present(configured!(offsets.error))?);
+        Some((cookie, error))
+    })();
+    let Some((cookie, error)) = told else {
         return 0;
     };
-    let cookie: u64 = unsafe { read(socket, at) };
-    if cookie != 0 && last_armed() == cookie {
+    if cookie == 0 {
+        return 0;
+    }
+    if last_armed() == cookie {
+        return known::TIMEWAIT | known::TIMEWAIT_MADE;
+    }
+    if error != 0 {
         return known::TIMEWAIT;
     }
-    // In any other state a FIN leads elsewhere.
-    let fin = match old_state {
-        TCP_FIN_WAIT2 => caller::FIN,
-        _ => caller::TIME_WAIT,
+    let Some(found) = callers::on_stack(ctx) else {
+        return 0;
     };
-    if callers::find_either(ctx, caller::TIME_WAIT, fin) || unsafe { no_bucket_left(socket) } {
+    let by_fin = old_state == TCP_FIN_WAIT2 && found & callers::bit(caller::FIN) != 0;
+    let at_limit = found & callers::bit(caller::DONE) != 0 && unsafe { no_bucket_left(socket) };
+    if by_fin || at_limit || found & callers::bit(caller::TIME_WAIT) != 0 {
         return known::TIMEWAIT | known::TIMEWAIT_REFUSED;
     }
     known::TIMEWAIT
@@ -60,6 +71,7 @@ pub(crate) unsafe fn timewait_refused(
 /// itself did not ask for none (`TCP_LINGER2` below zero).
 #[inline(always)]
 unsafe fn no_bucket_left(socket: Typed) -> bool {
+    // SAFETY: as above; what lies beyond the socket is read with a helper that cannot fault.
     let full = (|| unsafe {
         let netns: Typed = read(socket, present(configured!(offsets.netns))?);
         let count: u32 = probe(netns as u64, configured!(minisock.offsets.timewait_count))?;

@@ -20,7 +20,7 @@ use crate::{
     emit::{emit, now_ns},
     filter::{Halves, mapped, passes_netns, passes_remote},
     loaded::{configured, present},
-    refusal::timewait_refused,
+    refusal::timewait_fate,
 };
 
 const AF_INET6: u16 = 10;
@@ -87,13 +87,13 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
             return None;
         }
 
-        let refused = timewait_refused(ctx, socket, old_state, new_state);
+        let fate = timewait_fate(ctx, socket, old_state, new_state);
         emit(
             ctx,
             KIND_STATE_CHANGE,
             mono_ns,
             |record: *mut StateChangeRecord| {
-                let mut flags = refused;
+                let mut flags = fate;
                 (*record).socket = socket as u64;
                 (*record).old_state = old_state as u16;
                 (*record).new_state = new_state as u16;

@@ -143,6 +143,7 @@ fn state_change(bytes: &[u8; STATE_CHANGE_SIZE]) -> Result<StateChange, DecodeEr
         },
         task_holds_socket: has(known::LOCK_OWNER).then(|| has(known::HOLDS_SOCKET)),
         timewait_refused: has(known::TIMEWAIT).then(|| has(known::TIMEWAIT_REFUSED)),
+        timewait_made: has(known::TIMEWAIT) && has(known::TIMEWAIT_MADE),
     })
 }
 

@@ -75,6 +75,8 @@ pub struct StateChange {
     pub task_holds_socket: Option<bool>,
     /// Whether it was to go on as a timewait socket and got none (`tcp_max_tw_buckets`).
     pub timewait_refused: Option<bool>,
+    /// Whether its timewait socket was made just before; false where that is not known.
+    pub timewait_made: bool,
 }
 
 /// Addresses and ports as the tracepoint showed them: zeros, wildcards and stale values included.

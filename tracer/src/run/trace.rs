@@ -175,7 +175,7 @@ impl<T: Teller> Tracing<T> {
         loop {
             let now = boot_time();
             let emptied = self.take_in()?;
-            self.ask();
+            self.ask(boot_time());
             if emptied {
                 self.tracker.handle_timeout(now);
             }
@@ -229,9 +229,9 @@ impl<T: Teller> Tracing<T> {
         }
         if let Some((asker, _)) = &mut self.asker {
             // What is still there is to be known as of now.
-            asker.ask_all(boot_time());
+            asker.ask_all(counted);
         }
-        while self.ask() {}
+        while self.ask(counted) {}
         let end = boot_time();
         self.tracker.finish(end);
         self.put_out()?;
@@ -299,12 +299,12 @@ impl<T: Teller> Tracing<T> {
         Ok(emptied)
     }
 
-    /// Asks what is due, or a part of it, and takes the answers in; returns whether anything was due.
-    fn ask(&mut self) -> bool {
+    /// Asks what is due by `now`, or a part of it, and takes the answers in; returns whether anything was due.
+    fn ask(&mut self, now: MonoNs) -> bool {
         let Some((asker, asking)) = &mut self.asker else {
             return false;
         };
-        let questions = asker.questions(boot_time());
+        let questions = asker.questions(now);
         let asked = !questions.is_empty();
         for (question, look) in asking.ask(questions) {
             if let Some(event) = asker.answer(&question, &look) {

@@ -47,32 +47,51 @@ impl Asking {
 
     fn ask_in(&mut self, inode: u32, questions: &[Question]) -> Vec<Look> {
         let before = boot_time();
+        let all = |answer| vec![look(before, answer); questions.len()];
         for _ in 0..2 {
-            let Some(netns) = self.way(inode) else {
-                break;
+            let netns = match self.way(inode) {
+                Way::Known(netns) => netns,
+                Way::None => return all(Answer::NetnsGone),
+                Way::NotLookedFor => {
+                    return all(Answer::Failed(
+                        "its network namespace is not found yet".to_owned(),
+                    ));
+                }
             };
             match within(&netns, || sock_diag::ask(questions)) {
                 Ok(looks) => return looks,
                 // Its process has ended; another may still lead there.
                 Err(NetNsError::Gone { .. }) => drop(self.ways.remove(&inode)),
-                Err(error) => {
-                    let answer = Answer::Failed(error.to_string());
-                    return vec![look(before, answer); questions.len()];
-                }
+                Err(error) => return all(Answer::Failed(error.to_string())),
             }
         }
-        vec![look(before, Answer::NetnsGone); questions.len()]
+        all(Answer::NetnsGone)
     }
 
-    fn way(&mut self, inode: u32) -> Option<NetNs> {
-        let due = self.looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
-        if !self.ways.contains_key(&inode) && due {
-            self.looked = Some(Instant::now());
-            let found = netns::all().entered;
-            self.ways = found.into_iter().map(|one| (one.inode, one)).collect();
+    fn way(&mut self, inode: u32) -> Way {
+        if let Some(netns) = self.ways.get(&inode) {
+            return Way::Known(netns.clone());
         }
-        self.ways.get(&inode).cloned()
+        if self.looked.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
+            return Way::NotLookedFor;
+        }
+        self.looked = Some(Instant::now());
+        let found = netns::all().entered;
+        self.ways = found.into_iter().map(|one| (one.inode, one)).collect();
+        match self.ways.get(&inode) {
+            Some(netns) => Way::Known(netns.clone()),
+            None => Way::None,
+        }
     }
+}
+
+/// The way to a namespace.
+enum Way {
+    Known(NetNs),
+    /// Neither a process nor a mount leads there.
+    None,
+    /// It was not looked for, as that was done just before.
+    NotLookedFor,
 }
 
 fn look(before: MonoNs, answer: Answer) -> Look {

@@ -40,10 +40,11 @@ const CALLERS: &[(&str, u32)] = &[
     ("__inet_hash_connect", caller::CONNECT),
     ("tcp_v4_rcv", caller::RECEIVE),
     ("tcp_v6_rcv", caller::RECEIVE),
-    ("nf_tproxy_handle_time_wait4", caller::RECEIVE),
-    ("nf_tproxy_handle_time_wait6", caller::RECEIVE),
+    ("nf_tproxy_handle_time_wait4", caller::TPROXY),
+    ("nf_tproxy_handle_time_wait6", caller::TPROXY),
     ("tcp_time_wait", caller::TIME_WAIT),
     ("tcp_fin", caller::FIN),
+    ("tcp_done", caller::DONE),
 ];
 
 /// What was found.

@@ -218,7 +218,7 @@ impl Asker {
         let (Some(netns), Some(cookie)) = (change.netns, change.cookie) else {
             return;
         };
-        if !tuple.is_complete() || change.timewait_refused == Some(true) {
+        if !tuple.is_complete() {
             return;
         }
         let life = Life::after(change);

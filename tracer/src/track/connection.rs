@@ -44,6 +44,8 @@ pub(super) struct Connection {
     netns: Option<u32>,
     owner: Owner,
     past: Vec<Segment>,
+    /// By how much the beginning of the first of them may be wrong.
+    began_error_ns: u64,
     state: TcpState,
     entered: Entered,
     /// The socket's error at the change before; `None` where there was none, or it is not known.
@@ -91,6 +93,7 @@ impl Connection {
             netns: change.netns,
             owner: Owner::default(),
             past: Vec::new(),
+            began_error_ns: 0,
             state: change.from,
             entered: Err(unseen),
             last_error: None,
@@ -125,6 +128,7 @@ impl Connection {
                 ..Owner::default()
             },
             past: Vec::new(),
+            began_error_ns: 0,
             state: existing.state,
             entered: Err(Unknown::BeforeTrace),
             last_error: None,
@@ -193,6 +197,9 @@ impl Connection {
     }
 
     fn leave(&mut self, span: Span) {
+        if self.past.is_empty() {
+            self.began_error_ns = self.entered.map_or(0, |entered| entered.error_ns);
+        }
         self.past.push(Segment {
             state: self.state,
             start: self.entered.ok().map(|entered| entered.at),
@@ -249,6 +256,13 @@ impl Connection {
         }
     }
 
+    /// Returns the error that ended a socket of which it is known that no timewait socket followed: the
+    /// one that is pending, unless it was before and closed nothing then.
+    pub(super) fn closing_error(&self, change: &StateChange) -> Option<CloseError> {
+        let error = change.error.filter(|error| error.0 != 0)?;
+        (self.last_error != Some(error)).then_some(error)
+    }
+
     /// Returns whether a change at this connection's socket address must be another socket's.
     ///
     /// Without cookies, two sockets at one address are told apart by their ends alone.
@@ -279,6 +293,17 @@ impl Connection {
         self.opened == Opened::Passive
             && self.state == TcpState::SynRecv
             && !self.tuple.remote.is_complete()
+    }
+
+    /// Returns whether it was in a timewait socket when the trace began.
+    pub(super) fn was_found_in_timewait(&self) -> bool {
+        self.timewait.is_some_and(|timewait| timewait.found)
+    }
+
+    /// Returns whether it is known to have been in its state for longer than `ns`.
+    pub(super) fn is_stale(&self, now: MonoNs, ns: u64) -> bool {
+        self.entered
+            .is_ok_and(|entered| now.since(entered.at).is_some_and(|held| held > ns))
     }
 
     pub(super) fn netns(&self) -> Option<u32> {

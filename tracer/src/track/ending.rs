@@ -19,7 +19,7 @@ pub enum Ending {
     /// It was to go on as a timewait socket, and the kernel allows no more of them
     /// (`tcp_max_tw_buckets`).
     TimeWaitRefused,
-    /// It ended without a timewait socket, and this host or a limit of it ended it.
+    /// It was asked for a timewait socket, and there was none: it had ended, was refused or never made.
     NoTimeWait,
     /// Its handshake was not completed.
     NotEstablished(RequestEnd),
@@ -127,7 +127,7 @@ impl fmt::Display for Ending {
             Self::TimeWaitRefused => {
                 f.write_str("closed without TIME_WAIT: tcp_max_tw_buckets reached")
             }
-            Self::NoTimeWait => f.write_str("aborted by this host: no timewait socket"),
+            Self::NoTimeWait => f.write_str("closed: no timewait socket was found"),
             Self::NotEstablished(end) => write!(f, "never established: {end}"),
             Self::Refused => f.write_str("refused"),
             Self::ResetByPeer => f.write_str("reset by the peer"),

@@ -74,8 +74,8 @@ pub(super) struct TimewaitKey {
 
 impl TimewaitSockets {
     /// Notes one that begins; its full socket changes to CLOSE next.
-    pub(super) fn begin(&mut self, cookie: u64, armed: &Timewait, hold_ns: u64) {
-        self.given_up.push_back((armed.at.plus(hold_ns), cookie));
+    pub(super) fn begin(&mut self, cookie: u64, armed: &Timewait) {
+        self.given_up.push_back((armed.at.plus(ANSWER_NS), cookie));
         self.pending.insert(
             cookie,
             Pending {
@@ -124,6 +124,11 @@ impl RequestSockets {
 
     pub(super) fn with_tuple(&self, netns: Option<u32>, tuple: &Tuple) -> Option<ConnId> {
         self.by_tuple.get(&(netns?, *tuple)).copied()
+    }
+
+    /// Connections in request sockets, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = ConnId> {
+        self.by_tuple.values().copied()
     }
 
     pub(super) fn add(&mut self, request: &Request, conn: ConnId) {
@@ -178,6 +183,8 @@ pub(super) struct InTimewait {
     pub(super) expires: Option<u64>,
     /// How often its TIME_WAIT began anew.
     pub(super) rearmed: u32,
+    /// Whether it was there before the trace.
+    pub(super) found: bool,
     /// When its timer was set, or it was last seen.
     pub(super) seen_at: Option<MonoNs>,
 }

@@ -35,6 +35,7 @@ pub(crate) fn change(socket: u64, at: u64, from: TcpState, to: TcpState) -> Stat
         },
         task_holds_socket: Some(false),
         timewait_refused: None,
+        timewait_made: false,
     }
 }
 

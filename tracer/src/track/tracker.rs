@@ -181,7 +181,8 @@ impl Tracker {
     /// Ends the trace: tells the connections that changed and are still open, in the order in which
     /// they were first seen.
     pub fn finish(&mut self, now: MonoNs) {
-        self.handle_timeout(MonoNs(now.0.saturating_add(ANSWER_NS)));
+        self.handle_timeout(now);
+        self.close_unanswered(now.plus(ANSWER_NS));
         let open = std::mem::take(&mut self.connections);
         let lossy_until = self.lossy_until;
         for (_, mut connection) in open {
@@ -190,6 +191,7 @@ impl Tracker {
             }
             release(&mut connection, &mut self.outputs);
             self.tally.timewait_open += u64::from(connection.timewait.is_some());
+            self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
             if connection.has_changed {
                 let timeline = connection.into_timeline(Ended::Open { now, lossy_until });
                 self.outputs.push_back(Output::Timeline(timeline));
@@ -409,6 +411,7 @@ impl Tracker {
             return;
         }
         release(&mut connection, &mut self.outputs);
+        self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
         if connection.has_changed {
             let timeline = connection.into_timeline(ended);
             self.outputs.push_back(Output::Timeline(timeline));

@@ -56,7 +56,7 @@ pub(super) fn timewait(bytes: &Bytes) -> Result<Timewait, DecodeError> {
 fn timewait_end(by: u16, substate: TcpState) -> TimewaitEnd {
     match (u32::from(by), substate) {
         (caller::CONNECT, _) => TimewaitEnd::Reused,
-        (caller::RECEIVE, TcpState::TimeWait) => TimewaitEnd::NewSyn,
+        (caller::RECEIVE, TcpState::TimeWait) | (caller::TPROXY, _) => TimewaitEnd::NewSyn,
         (caller::RECEIVE | caller::TIMEWAIT_PROCESS, _) => TimewaitEnd::Reset,
         (caller::ABORT, _) => TimewaitEnd::Killed,
         (caller::NETNS_EXIT, _) => TimewaitEnd::NetnsGone,

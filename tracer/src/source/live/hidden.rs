@@ -59,11 +59,12 @@ const TIMEWAIT: [Hooked; 2] = [
 const TIMEWAIT_BEGINS: Hooked = ("timewait_begins", DANCE);
 const TIMEWAIT_KILLED: Hooked = ("timewait_killed", KILL);
 const TIMEWAIT_REMOVED: Hooked = ("timewait_removed", "inet_twsk_deschedule_put");
+const REQUEST_COMPLETED: Hooked = ("request_completed", "inet_csk_complete_hashdance");
+/// Told as they return.
 const REQUESTS: [Hooked; 2] = [
     ("request_begins", "inet_csk_reqsk_queue_hash_add"),
-    ("request_completed", "inet_csk_complete_hashdance"),
+    ("request_dropped", "__inet_csk_reqsk_queue_drop"),
 ];
-const REQUEST_DROPPED: Hooked = ("request_dropped", "__inet_csk_reqsk_queue_drop");
 const TIMERS: [Hooked; 3] = [
     ("timer_started", "timer_start"),
     ("timer_expired", "timer_expire_entry"),
@@ -146,14 +147,15 @@ fn fentry(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden,
         hooks.iter().for_each(|&(name, _)| unload(object, name));
         return Err(error);
     }
-    let requests = REQUESTS
-        .iter()
-        .try_for_each(|&hook| enter(object, types, hook))
-        .and_then(|()| leave(object, types, REQUEST_DROPPED));
+    let requests = enter(object, types, REQUEST_COMPLETED).and_then(|()| {
+        REQUESTS
+            .iter()
+            .try_for_each(|&hook| leave(object, types, hook))
+    });
     match requests {
         Ok(()) => hidden.requests = Some(Method::Fentry),
         Err(error) => {
-            let names = REQUESTS.iter().chain([&REQUEST_DROPPED]);
+            let names = REQUESTS.iter().chain([&REQUEST_COMPLETED]);
             names.for_each(|&(name, _)| unload(object, name));
             hidden
                 .missing

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{MonoNs, StateChange, Ticks, Timewait, Tuple};
+use crate::model::{MonoNs, StateChange, TcpState, Ticks, Timewait, Tuple};
 
 /// Most that are kept: more than there can be CPUs at it at once.
 const KEPT: usize = 1024;
@@ -44,6 +44,9 @@ impl Begun {
     /// Takes the timer with which a timewait socket took over from the socket that goes to CLOSE,
     /// if one did.
     pub(super) fn take(&mut self, change: &StateChange) -> Option<Armed> {
+        if !matches!(change.from, TcpState::FinWait2 | TcpState::Closing) {
+            return None;
+        }
         let key = (change.cookie, change.netns, change.tuple());
         let at = self.armed.iter().rposition(|armed| armed.key == key)?;
         self.armed.remove(at)

@@ -94,11 +94,6 @@ fn only_what_can_have_a_timewait_socket_is_asked_after() {
     assert_eq!(handled(FinWait1, FinWait2, |_| {}), 0);
     assert_eq!(handled(FinWait2, Close, |change| change.cookie = None), 0);
     assert_eq!(handled(FinWait2, Close, |change| change.netns = None), 0);
-    assert_eq!(
-        handled(FinWait2, Close, |change| change.timewait_refused =
-            Some(true)),
-        0
-    );
     assert_eq!(handled(Closing, Close, |_| {}), 1);
     assert_eq!(handled(FinWait2, Close, |_| {}), 1);
 }

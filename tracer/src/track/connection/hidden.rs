@@ -34,6 +34,7 @@ impl Connection {
         }
         self.timewait = Some(InTimewait {
             key: Some(key),
+            found: false,
             expires,
             rearmed: 0,
             seen_at: Some(armed.at),
@@ -148,6 +149,7 @@ impl Connection {
     pub(in crate::track) fn find_in_timewait(&mut self, existing: &Existing, key: TimewaitKey) {
         self.timewait = Some(InTimewait {
             key: Some(key),
+            found: true,
             seen_at: Some(existing.at),
             ..InTimewait::default()
         });
@@ -157,15 +159,17 @@ impl Connection {
         let armed_ago = existing
             .left_ns
             .and_then(|left| crate::model::minisock::TIMEWAIT_NS.checked_sub(left));
-        let certain = match existing.state {
-            TcpState::TimeWait => armed_ago.is_some_and(|ago| ago.abs_diff(age_ns) <= AGREE_NS),
-            // The full socket was in FIN_WAIT2 before, unseen.
-            _ => false,
-        };
-        if certain && let Some(at) = existing.at.0.checked_sub(age_ns) {
+        // In FIN_WAIT2 the full socket was before, unseen.
+        let difference = armed_ago
+            .filter(|_| existing.state == TcpState::TimeWait)
+            .map(|ago| ago.abs_diff(age_ns))
+            .filter(|&difference| difference <= AGREE_NS);
+        if let Some(difference) = difference
+            && let Some(at) = existing.at.0.checked_sub(age_ns)
+        {
             self.entered = Ok(Moment {
                 at: MonoNs(at),
-                error_ns: 1_000_000,
+                error_ns: 1_000_000 + difference,
             });
         }
     }
@@ -214,6 +218,7 @@ impl Connection {
             netns: request.netns,
             owner: Owner::default(),
             past: Vec::new(),
+            began_error_ns: 0,
             state: TcpState::SynRecv,
             entered: Ok(Moment::exact(request.at)),
             last_error: None,

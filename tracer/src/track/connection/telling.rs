@@ -25,11 +25,7 @@ impl Connection {
             }
         };
         let start = self.past.first().and_then(|segment| segment.start);
-        let error_ns = self.past.iter().map(|segment| match segment.span {
-            Span::Within { error_ns, .. } => error_ns,
-            _ => 0,
-        });
-        let error_ns = end.map_or(0, |end| end.error_ns).min(error_ns.sum());
+        let error_ns = self.began_error_ns + end.map_or(0, |end| end.error_ns);
         let why_unknown = self.past.iter().find_map(|segment| match segment.span {
             Span::Unknown(why) => Some(why),
             _ => None,

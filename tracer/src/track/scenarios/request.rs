@@ -216,3 +216,76 @@ fn one_that_is_filtered_out_leaves_nothing_behind() {
     ));
     assert_eq!(run_with(selection, &events), []);
 }
+
+/// The same at another address, as another request socket with the same ends has it.
+fn elsewhere(event: Event) -> Event {
+    match event {
+        Event::Request(mut request) => {
+            request.address = Socket(request.address.0 + 7);
+            Event::Request(request)
+        }
+        other => other,
+    }
+}
+
+#[test]
+fn the_same_ends_at_another_address_are_another_request() {
+    let reset = RequestNews::Ended(RequestEnd::Reset);
+    let events = [
+        request(1, 100, RequestNews::Armed),
+        elsewhere(request(1, 300, RequestNews::Armed)),
+        // Told late: it is the end of the first.
+        request(1, 301, reset),
+        elsewhere(request(1, 900, reset)),
+    ];
+    let shown = run(&events);
+    let timelines = timelines(&shown);
+    assert_eq!(timelines.len(), 2);
+    assert_eq!(timelines[0].ended, Some(Ending::NotSeen));
+    assert_eq!(spans(timelines[1]), "SYN_RECV 600");
+}
+
+#[test]
+fn a_syn_ack_that_is_sent_again_begins_nothing() {
+    let mut again = request(1, 5000, RequestNews::Armed);
+    if let Event::Request(again) = &mut again {
+        again.retransmits = 2;
+    }
+    assert_eq!(run(&[again]), [], "its SYN came before anybody looked");
+}
+
+#[test]
+fn an_address_that_is_used_again_at_once_leaves_the_child_its_request() {
+    let mut other = request(2, 902, RequestNews::Armed);
+    if let Event::Request(other) = &mut other {
+        other.address = Socket(1001);
+    }
+    let mut events = vec![request(1, 100, RequestNews::Armed), nameless(1, 900)];
+    events.push(request(1, 901, RequestNews::Ended(RequestEnd::Completed)));
+    events.push(other);
+    events.extend(life(1, SynRecv, &[(Established, 910)]));
+    let shown = run(&events);
+    let first = timelines(&shown)[0];
+    assert!(
+        spans(first).starts_with("SYN_RECV 810, ESTABLISHED"),
+        "{}",
+        spans(first)
+    );
+}
+
+#[test]
+fn a_lost_end_is_let_go_one_day() {
+    let second = 1_000_000_000;
+    let mut tracker = Tracker::new(Selection::default(), Limits::default());
+    tracker.follow(Follows {
+        requests: true,
+        ..Follows::default()
+    });
+    tracker.handle(&Event::ExistingComplete);
+    tracker.handle(&request(1, 100, RequestNews::Armed));
+    tracker.handle(&Event::Loss(loss(200, 300)));
+    tracker.handle_timeout(MonoNs(600 * second));
+    assert_eq!(tracker.followed(), 1);
+    tracker.handle_timeout(MonoNs(3600 * second));
+    assert_eq!(tracker.followed(), 0);
+}

@@ -264,7 +264,7 @@ fn without_a_timewait_socket_it_is_said_why() {
     };
     assert_eq!(close(Some(true)), Some(Ending::TimeWaitRefused));
     assert_eq!(close(Some(false)), Some(Ending::Aborted));
-    assert_eq!(close(None), Some(Ending::NoTimeWait));
+    assert_eq!(close(None), Some(Ending::TimeWaitOrClosed));
 }
 
 #[test]
@@ -497,4 +497,27 @@ fn an_arming_that_nobody_told_shows_in_what_the_timer_is_set_for() {
         only(&shown).rearmed
     };
     assert_eq!((rearmed(false), rearmed(true)), (1, 0));
+}
+
+#[test]
+fn what_the_kernel_side_saw_made_is_never_called_an_abort() {
+    let close = |made, error| {
+        let mut last = change(1, 170, FinWait2, Close);
+        last.timewait_refused = Some(false);
+        last.timewait_made = made;
+        last.error = Some(CloseError(error));
+        let shown = run(Timewaits::Hooked, &[Event::StateChange(last)]);
+        only(&shown).ended
+    };
+    assert_eq!(
+        close(true, 0),
+        Some(Ending::TimeWaitOrClosed),
+        "its record was lost"
+    );
+    assert_eq!(close(false, 0), Some(Ending::Aborted));
+    assert_eq!(
+        close(false, 104),
+        Some(Ending::ResetByPeer),
+        "though nobody looked before"
+    );
 }

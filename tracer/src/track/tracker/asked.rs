@@ -98,9 +98,14 @@ impl Tracker {
             return;
         };
         let error = connection.fresh_error(change);
+        let closing_error = connection.closing_error(change);
         let span = connection.apply(change, lossy_until);
         let shown = connection.change(change, span);
         self.show(id, Some(shown), change.at);
+        let error = match ending {
+            Some(_) => closing_error.or(error),
+            None => error,
+        };
         let judged = Ending::judge(change.from, error, change.shown.local_port != 0);
         let ending = match (judged, ending) {
             (Ending::TimeWaitOrClosed, Some(ending)) => ending,

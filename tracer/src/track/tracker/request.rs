@@ -9,6 +9,10 @@ use crate::track::output::{ConnId, Unknown};
 use crate::track::selection::Verdict;
 use crate::track::{Ending, Tracker};
 
+/// A half-open connection lives 63 s by default; with the most SYN-ACKs that anybody sets
+/// (`tcp_synack_retries`), some minutes.
+const LONGEST_NS: u64 = 1_800_000_000_000;
+
 impl Tracker {
     /// Takes in something about a request socket.
     pub(super) fn handle_request(&mut self, event: &Request) {
@@ -36,20 +40,44 @@ impl Tracker {
     /// when the trace began, by its ends.
     fn request_of(&self, event: &Request) -> Option<ConnId> {
         let requests = &self.hidden.requests;
-        let same_ends = |id: &ConnId| {
-            self.connections
-                .get(id)
-                .is_some_and(|connection| connection.tuple == event.tuple)
+        let half_open = |id: ConnId| {
+            let connection = self.connections.get(&id)?;
+            Some((connection.half_open?, connection.tuple))
         };
         requests
             .at_address(event.address)
-            .filter(same_ends)
-            .or_else(|| requests.with_tuple(event.netns, &event.tuple))
+            .filter(|&id| half_open(id).is_some_and(|(_, tuple)| tuple == event.tuple))
+            .or_else(|| {
+                let id = requests.with_tuple(event.netns, &event.tuple)?;
+                half_open(id)
+                    .is_some_and(|(half_open, _)| half_open.address.is_none())
+                    .then_some(id)
+            })
+    }
+
+    /// Finds the connection whose SYN-ACK is sent again, rather than a SYN taken in.
+    ///
+    /// # Kernel
+    ///
+    /// A request socket's timer is set as it begins, and again each time that its SYN-ACK is sent
+    /// again: then it has run out before, or the count of these tells. One that moves to another
+    /// listener (`tcp_migrate_req`) goes on at another address.
+    fn sent_again(&self, event: &Request) -> Option<ConnId> {
+        if event.retransmits > 0 {
+            let requests = &self.hidden.requests;
+            return self
+                .request_of(event)
+                .or_else(|| requests.with_tuple(event.netns, &event.tuple));
+        }
+        self.request_of(event).filter(|id| {
+            let half_open = self.connections.get(id).and_then(|one| one.half_open);
+            half_open
+                .is_some_and(|half_open| half_open.expired.is_some() || half_open.address.is_none())
+        })
     }
 
     fn begin_request(&mut self, event: &Request) {
-        if let Some(id) = self.request_of(event) {
-            // Its SYN-ACK was sent again.
+        if let Some(id) = self.sent_again(event) {
             self.hidden.requests.add(event, id);
             if let Some(connection) = self.connections.get_mut(&id)
                 && let Some(half_open) = &mut connection.half_open
@@ -59,7 +87,15 @@ impl Tracker {
             }
             return;
         }
+        if event.retransmits > 0 {
+            // When its SYN came was not seen.
+            return;
+        }
+        // The address, or the ends, have a new socket: the end of what was there was not seen.
         if let Some(stale) = self.hidden.requests.at_address(event.address) {
+            self.replace_request(stale);
+        }
+        if let Some(stale) = self.hidden.requests.with_tuple(event.netns, &event.tuple) {
             self.replace_request(stale);
         }
         let id = self.number();
@@ -124,7 +160,12 @@ impl Tracker {
             .connections
             .get(&id)
             .and_then(|connection| connection.half_open);
-        match half_open.and_then(|half_open| half_open.expired) {
+        let Some(half_open) = half_open else {
+            return;
+        };
+        match half_open.expired {
+            // Its full socket is about to show itself, by its ends.
+            _ if half_open.completed => {}
             Some((at, end)) => self.fail_request(id, at, end),
             None => self.lose_request(id),
         }
@@ -138,6 +179,20 @@ impl Tracker {
         let shown = connection.leave_request(at, end, lossy_until);
         self.show(id, Some(shown), at);
         self.end(id, Ended::Closed(Ending::NotEstablished(end)));
+    }
+
+    /// Lets go the request sockets whose end must have been lost: none lives so long.
+    pub(super) fn sweep_requests(&mut self, now: MonoNs) {
+        let overdue = |id: &ConnId| {
+            self.connections.get(id).is_some_and(|connection| {
+                connection.half_open.is_some() && connection.is_stale(now, LONGEST_NS)
+            })
+        };
+        let mut ids: Vec<ConnId> = self.hidden.requests.all().filter(overdue).collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.lose_request(id);
+        }
     }
 
     fn lose_request(&mut self, id: ConnId) {

@@ -51,8 +51,7 @@ impl Tracker {
     fn handle_unknown(&mut self, cookie: u64, event: &Timewait) {
         match event.news {
             TimewaitNews::Armed(_) => {
-                let hold_ns = self.limits.hold_ns;
-                self.hidden.timewaits.begin(cookie, event, hold_ns);
+                self.hidden.timewaits.begin(cookie, event);
             }
             TimewaitNews::Ended { .. } => self.hidden.timewaits.end_pending(cookie, event),
             TimewaitNews::Seen { .. } | TimewaitNews::Absent => {}
@@ -88,18 +87,19 @@ impl Tracker {
             return None;
         }
         let connection = self.connections.get(&id)?;
-        if connection
-            .fresh_error(change)
-            .is_some_and(|error| error.0 != 0)
-        {
-            return None;
+        if change.timewait_made {
+            // Its record was lost, or came so long before that it was given up.
+            return Some(Ending::TimeWaitOrClosed);
+        }
+        if connection.closing_error(change).is_some() {
+            return Some(Ending::judge(change.from, change.error, true));
         }
         Some(match change.timewait_refused {
             // The record of the timewait socket may be among those lost.
             _ if connection.gap(self.lossy_until) == Unknown::Loss => Ending::TimeWaitOrClosed,
             Some(true) => Ending::TimeWaitRefused,
             Some(false) => Ending::Aborted,
-            None => Ending::NoTimeWait,
+            None => Ending::TimeWaitOrClosed,
         })
     }
 
@@ -193,10 +193,10 @@ impl Tracker {
         };
         connection.find_in_timewait(existing, key);
         connection.judge(&self.selection);
-        if connection.verdict != Verdict::Hidden {
-            connection.held.push(connection.found_change(existing.at));
-            self.tally.timewait_found += 1;
+        if connection.verdict == Verdict::Hidden {
+            return;
         }
+        connection.held.push(connection.found_change(existing.at));
         self.add(connection);
         self.hidden.timewaits.living.insert(key, id);
         self.show(id, None, existing.at);
@@ -213,6 +213,7 @@ impl Tracker {
             return;
         }
         self.swept = now;
+        self.sweep_requests(now);
         let mut overdue: Vec<(ConnId, TimewaitKey)> = Vec::new();
         for (&key, &id) in &self.hidden.timewaits.living {
             let seen_at = self
