@@ -44,6 +44,7 @@ extern "C" fn timewait_ages(ctx: *const Iteration) -> i32 {
 
 #[inline(always)]
 unsafe fn tell(ctx: *const Iteration) -> Option<()> {
+    // SAFETY: the verifier knows the types of what an iterator hands over.
     unsafe {
         let meta = core::ptr::read_volatile(&raw const (*ctx).meta);
         let socket = core::ptr::read_volatile(&raw const (*ctx).socket);

@@ -86,6 +86,7 @@ pub(crate) unsafe fn probe<T>(object: u64, offset: u32) -> Option<T> {
 pub(crate) unsafe fn tell<C: EbpfContext>(ctx: &C, told: &Told) -> Option<()> {
     let mono_ns = now_ns();
     let socket = told.address;
+    // SAFETY: `probe` reads any address without a fault, and a record is a reserved one.
     unsafe {
         let family: u16 = probe(socket, configured!(minisock.offsets.family))?;
         let ipv6 = family == AF_INET6;
@@ -147,6 +148,7 @@ pub(crate) unsafe fn tell<C: EbpfContext>(ctx: &C, told: &Told) -> Option<()> {
 
 #[inline(always)]
 unsafe fn timer(told: &Told, record: *mut MinisockRecord) {
+    // SAFETY: `probe` reads any address without a fault, and a record is a reserved one.
     unsafe {
         let now = bpf_jiffies64();
         (*record).jiffies = now;
@@ -166,6 +168,7 @@ unsafe fn timer(told: &Told, record: *mut MinisockRecord) {
 
 #[inline(always)]
 unsafe fn timewait(socket: u64, record: *mut MinisockRecord, flags: &mut u32) {
+    // SAFETY: `probe` reads any address without a fault, and a record is a reserved one.
     unsafe {
         let substate: Option<u8> = probe(socket, configured!(minisock.offsets.timewait_substate));
         (*record).state = u16::from(substate.unwrap_or(0));
@@ -183,6 +186,7 @@ unsafe fn timewait(socket: u64, record: *mut MinisockRecord, flags: &mut u32) {
 
 #[inline(always)]
 unsafe fn request(socket: u64, record: *mut MinisockRecord, flags: &mut u32) {
+    // SAFETY: `probe` reads any address without a fault, and a record is a reserved one.
     unsafe {
         (*record).age_ms = 0;
         let retransmits: Option<u8> =
@@ -207,6 +211,7 @@ unsafe fn request(socket: u64, record: *mut MinisockRecord, flags: &mut u32) {
 
 #[inline(always)]
 unsafe fn netns_inode(socket: u64) -> Option<u32> {
+    // SAFETY: `probe` reads any address without a fault, and a record is a reserved one.
     unsafe {
         let netns: u64 = probe(socket, configured!(minisock.offsets.netns))?;
         probe(netns, configured!(minisock.offsets.netns_inode))
@@ -215,6 +220,7 @@ unsafe fn netns_inode(socket: u64) -> Option<u32> {
 
 #[inline(always)]
 unsafe fn remote_address(socket: u64, ipv6: bool) -> Halves {
+    // SAFETY: `probe` reads any address without a fault, and a record is a reserved one.
     let bytes = unsafe { remote_bytes(socket, ipv6) };
     if ipv6 {
         return bytes;
@@ -225,6 +231,7 @@ unsafe fn remote_address(socket: u64, ipv6: bool) -> Halves {
 
 #[inline(always)]
 unsafe fn remote_bytes(socket: u64, ipv6: bool) -> Halves {
+    // SAFETY: `probe` reads any address without a fault, and a record is a reserved one.
     unsafe {
         address(
             socket,
@@ -238,6 +245,7 @@ unsafe fn remote_bytes(socket: u64, ipv6: bool) -> Halves {
 /// An address as a record holds it: IPv4 in the first four bytes.
 #[inline(always)]
 unsafe fn address(socket: u64, ipv6: bool, at4: u32, at6: u32) -> Halves {
+    // SAFETY: `probe` reads any address without a fault, and a record is a reserved one.
     unsafe {
         match ipv6 {
             true => probe(socket, at6).unwrap_or([0, 0]),

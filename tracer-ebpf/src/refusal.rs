@@ -60,6 +60,7 @@ pub(crate) unsafe fn timewait_fate(
         return 0;
     };
     let by_fin = old_state == TCP_FIN_WAIT2 && found & callers::bit(caller::FIN) != 0;
+    // SAFETY: as above.
     let at_limit = found & callers::bit(caller::DONE) != 0 && unsafe { no_bucket_left(socket) };
     if by_fin || at_limit || found & callers::bit(caller::TIME_WAIT) != 0 {
         return known::TIMEWAIT | known::TIMEWAIT_REFUSED;

@@ -28,6 +28,7 @@ const TCP_TIME_WAIT: u8 = 6;
 /// Returns the kind and the address of the minisock that a timer belongs to.
 #[inline(always)]
 unsafe fn minisock(timer: Typed) -> Option<(u16, u64)> {
+    // SAFETY: the verifier knows a timer's type; what holds it is read without a fault.
     let function: u64 = unsafe {
         read(
             timer,
@@ -62,6 +63,7 @@ pub(crate) fn timer_expired(ctx: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 unsafe fn timer(ctx: &BtfTracePointContext, what: u16) -> Option<()> {
+    // SAFETY: the verifier knows a timer's type; what holds it is read without a fault.
     unsafe {
         let (kind, address) = minisock(ctx.arg(0))?;
         let told = Told {
@@ -86,6 +88,7 @@ pub(crate) fn timer_cancelled(ctx: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 unsafe fn cancelled(ctx: &BtfTracePointContext) -> Option<()> {
+    // SAFETY: the verifier knows a timer's type; what holds it is read without a fault.
     unsafe {
         let (kind, address) = minisock(ctx.arg(0))?;
         let mark = match kind {
@@ -118,6 +121,7 @@ unsafe fn freed(ctx: &BtfTracePointContext) -> Option<()> {
     if socket == 0 {
         return None;
     }
+    // SAFETY: the verifier knows a timer's type; what holds it is read without a fault.
     unsafe {
         let state: u8 = probe(socket, configured!(minisock.offsets.state))?;
         if state != TCP_TIME_WAIT {
