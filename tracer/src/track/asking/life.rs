@@ -28,6 +28,9 @@ const RETRY_NS: u64 = 1_000 * MS;
 const RETRIES: u32 = 3;
 /// A list of sockets is taken within this time.
 const LISTING_NS: u64 = 5_000 * MS;
+/// How late ticks may be counted, on a machine whose processors are kept from running: an earlier
+/// begin is not told from that.
+const TICKS_LATE_NS: u64 = 100 * MS;
 /// The coarsest tick, for a kernel of which it is not known.
 const COARSEST_TICK_NS: u64 = 10 * MS;
 
@@ -165,7 +168,7 @@ impl Life {
         };
         let fresh = set_for(asked, left_ns, wheel);
         let known = self.set.unwrap_or(fresh);
-        let is_later = fresh.from > known.to;
+        let is_later = fresh.from > known.to.plus(TICKS_LATE_NS);
         let set = match left_ns {
             // Its time is over; for how long, only earlier looks tell.
             0 => known.common(fresh).unwrap_or(fresh),

@@ -111,6 +111,20 @@ fn the_interface_is_asked_for_once() {
 }
 
 #[test]
+fn a_tick_that_is_counted_late_begins_nothing_anew() {
+    for (late, begins) in [(60 * MS, false), (SECOND, true)] {
+        let mut asker = Asker::new(Mode::Diag, Some(250), 10);
+        asker.handle(&closed(TcpState::FinWait2));
+        let first = found(TcpState::TimeWait, 60 * SECOND);
+        assert!(ask(&mut asker, first).1.is_some());
+        let due = asker.poll_timeout().expect("a question").0;
+        let left = BEGIN + 60 * SECOND + late - due;
+        let (_, told) = ask(&mut asker, found(TcpState::TimeWait, left));
+        assert_eq!(told.is_some(), begins, "{told:?}");
+    }
+}
+
+#[test]
 fn absence_is_believed_only_soon_after_the_close() {
     for (later, believed) in [(10 * MS, true), (2 * SECOND, false)] {
         let mut asker = Asker::new(Mode::Diag, Some(250), 10);

@@ -65,7 +65,11 @@ impl Connection {
             let known_before = expires.is_none() || timewait.expires.is_some();
             timewait.rearmed += u32::from(known_before);
         }
-        timewait.expires = expires.or(timewait.expires);
+        timewait.expires = match changes {
+            // What a timer was set for in FIN_WAIT2 says nothing of the one in TIME_WAIT.
+            true => expires,
+            false => expires.or(timewait.expires),
+        };
         timewait.seen_at = Some(event.at);
         self.timewait = Some(timewait);
         if !changes || event.substate != TcpState::TimeWait {

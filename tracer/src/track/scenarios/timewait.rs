@@ -234,6 +234,30 @@ fn a_change_that_no_timer_showed_is_told_from_what_the_timer_is_set_for() {
 }
 
 #[test]
+fn a_change_that_was_found_by_asking_is_not_found_again_at_the_end() {
+    let mut events = life(1, Established, &[(FinWait1, 150), (FinWait2, 160)]);
+    events.push(armed(1, 161, FinWait2, 60));
+    events.extend(life(1, FinWait2, &[(Close, 162)]));
+    let left_ns = 58 * SECOND;
+    let error_ns = TICK_NS;
+    let seen = TimewaitNews::Seen { left_ns, error_ns };
+    events.push(timewait(1, SECOND, TimeWait, seen));
+    events.push(ended(
+        1,
+        62 * SECOND,
+        TimeWait,
+        TimewaitEnd::Expired,
+        61 * SECOND,
+    ));
+    let shown = run(Timewaits::Hooked, &events);
+    assert_eq!(
+        spans(only(&shown)),
+        "ESTABLISHED ?BeforeTrace, FIN_WAIT1 10, FIN_WAIT2 999999840, TIME_WAIT 61000000000"
+    );
+    assert_eq!(only(&shown).rearmed, 0);
+}
+
+#[test]
 fn the_same_arming_told_twice_is_one() {
     let mut events = life(1, FinWait1, &[(FinWait2, 160)]);
     events.push(armed(1, 161, TimeWait, 60));
