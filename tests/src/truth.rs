@@ -421,7 +421,7 @@ impl Truth {
                 told()
             );
             self.against_clock(steps, number, lasted, error, life);
-            self.against_timer(state, lasted, error, life);
+            self.against_timer(steps, number, lasted, error, life);
         }
     }
 
@@ -456,6 +456,15 @@ impl Truth {
         );
     }
 
+    /// When the state that a change led to was entered, and when it was left, as the test knows it.
+    fn known(&self, steps: &[Step], number: usize) -> Option<(Window, Window)> {
+        let first = usize::from(!self.is_found());
+        match (&steps[first + number].when, &steps[first + number + 1].when) {
+            (When::Within(from), When::Within(to)) => Some((*from, *to)),
+            _ => None,
+        }
+    }
+
     /// A duration is the one that the test measured.
     fn against_clock(
         &self,
@@ -465,29 +474,38 @@ impl Truth {
         error: u64,
         life: &Life<'_>,
     ) {
-        let first = usize::from(!self.is_found());
-        let (begin, end) = (&steps[first + number], &steps[first + number + 1]);
-        let (When::Within(from), When::Within(to)) = (&begin.when, &end.when) else {
+        let Some((from, to)) = self.known(steps, number) else {
             return;
         };
-        let (shortest, longest) = from.to_later(*to);
+        let (shortest, longest) = from.to_later(to);
         let error = error + 2 * CLOCKS_NS;
         assert!(
             (shortest.saturating_sub(error)..=longest + error).contains(&lasted),
             "time in {}: {lasted}, not {shortest}..={longest} ± {error}\n{}",
-            begin.label,
+            steps[usize::from(!self.is_found()) + number].label,
             life.told()
         );
     }
 
     /// A duration that a timer ended is the one that the timer wheel gives: never shorter than what
-    /// the timer was set for, but for the tick that was running, and never longer than to the end of its slot.
-    fn against_timer(&self, state: &str, lasted: u64, error: u64, life: &Life<'_>) {
+    /// the timer was set for, but for the tick that was running, and never longer than to the end of
+    /// its slot, unless the witness saw that the kernel was that late.
+    fn against_timer(
+        &self,
+        steps: &[Step],
+        number: usize,
+        lasted: u64,
+        error: u64,
+        life: &Life<'_>,
+    ) {
+        let state = steps[usize::from(!self.is_found()) + number].state();
         let Some(&(_, set_for)) = self.timers.iter().find(|(of, _)| *of == state) else {
             return;
         };
+        let by_witness = self.known(steps, number);
+        let as_seen = by_witness.map_or(0, |(from, to)| from.to_later(to).0);
         let shortest = set_for - tick_ns();
-        let longest = set_for + wheel_slot_ns(set_for) + LATE_NS;
+        let longest = as_seen.max(set_for + wheel_slot_ns(set_for)) + LATE_NS;
         assert!(
             lasted + error >= shortest && lasted <= longest + error,
             "time in {state}: {lasted} ± {error}, not {shortest}..={longest}\n{}",

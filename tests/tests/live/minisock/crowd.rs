@@ -3,6 +3,7 @@
 use std::net::SocketAddrV4;
 
 use tests::clock::Window;
+use tests::counters::Counters;
 use tests::ghost::Ghost;
 use tests::host::Host;
 use tests::segment::flag;
@@ -29,6 +30,8 @@ fn a_thousand_time_waits(stage: &Stage) -> Vec<Truth> {
     let connections: Vec<Connection> = (0..THOUSAND)
         .map(|_| Connection::open(&stage.pair, &listener))
         .collect();
+    let hosts = [&stage.pair.client, &stage.pair.server];
+    let before = hosts.map(Counters::of);
     let all: Vec<Ends> = connections.iter().map(|one| one.ends).collect();
     let ((), began) = Window::of(|| {
         let servers: Vec<_> = connections
@@ -38,10 +41,15 @@ fn a_thousand_time_waits(stage: &Stage) -> Vec<Truth> {
                 server
             })
             .collect();
-        wait_count(&stage.pair.server, THOUSAND, "CLOSE_WAIT");
+        wait_count(&stage.pair.client, THOUSAND, "FIN_WAIT2");
         drop(servers);
         wait_count(&stage.pair.client, THOUSAND, "TIME_WAIT");
     });
+    for (host, before) in hosts.into_iter().zip(&before) {
+        if Counters::of(host).since(before, "Tcp.RetransSegs") > 0 {
+            stage.disturb("segments were sent again, which may begin TIME_WAIT anew");
+        }
+    }
     all.into_iter()
         .flat_map(|ends| {
             [

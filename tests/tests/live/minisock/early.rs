@@ -12,8 +12,8 @@ use tests::traffic::{Connection, Ends, Socket};
 use tests::truth::Truth;
 
 use super::stage::{
-    CLOSED_FIRST, CLOSED_SECOND, MINUTE, Stage, close_client_first, ends_of, gone,
-    in_timewait_socket, linger,
+    CLOSED_FIRST, CLOSED_SECOND, MINUTE, Stage, close_client_first, close_server_first, ends_of,
+    gone, in_timewait_socket, linger,
 };
 
 scenes!(
@@ -41,7 +41,7 @@ fn refused_above_the_limit(stage: &Stage) -> Vec<Truth> {
     let host = &stage.pair.client;
     let (_first_listener, first) = stage.open();
     let admitted = first.ends;
-    let began = close_client_first(stage, first);
+    let began = close_client_first(&stage.pair, first);
 
     let (
         _listener,
@@ -109,7 +109,7 @@ fn reused(stage: &Stage, socket: impl Fn() -> Socket, pause: impl Fn()) -> Vec<T
     let listener = stage.listen(4);
     let first = Connection::open_from(socket(), &listener);
     let ends = first.ends;
-    let began = close_client_first(stage, first);
+    let began = close_client_first(&stage.pair, first);
     pause();
     let before = Counters::of(&stage.pair.client);
     let (second, reused) = Window::of(|| Connection::open_from(socket(), &listener));
@@ -138,10 +138,7 @@ fn new_syn_from_the_peer(stage: &Stage) -> Vec<Truth> {
     };
     let first = open();
     let ends = first.ends;
-    let ((), began) = Window::of(|| {
-        first.close_server_first(&stage.pair);
-        in_timewait_socket(&stage.pair.server, ends.server, ends.client, "TIME_WAIT");
-    });
+    let began = close_server_first(&stage.pair, first);
     linger();
     let (second, ended) = Window::of(open);
     second.client.reset();
@@ -250,7 +247,7 @@ fn killed(stage: &Stage) -> Vec<Truth> {
     let host = &stage.pair.client;
     let (_listener, connection) = stage.open();
     let ends = connection.ends;
-    let began = close_client_first(stage, connection);
+    let began = close_client_first(&stage.pair, connection);
     linger();
     let ((), killed) = Window::of(|| {
         let killed = host.netns.run(|| sock_diag::kill(ends.client, ends.server));

@@ -21,7 +21,7 @@ use tests::witness::Witness;
 use super::stage::Stage;
 use super::{NamedScene, crowd, early, expiry, half_open, older};
 
-/// How often all of it is repeated where the kernel left a tracer out.
+/// How often all of it is played where it cannot be judged.
 const ATTEMPTS: usize = 3;
 
 /// When nothing expires any more, or something is wrong: more than a minute and a slot of the timer
@@ -32,6 +32,9 @@ const LONGEST: Duration = Duration::from_secs(90);
 pub(super) struct Minute {
     truths: BTreeMap<&'static str, Result<Vec<Truth>, String>>,
     traces: BTreeMap<Method, Trace>,
+    /// Whether it cannot be judged: something else happened than was meant to, or the kernel left a
+    /// tracer out.
+    is_disturbed: bool,
 }
 
 /// The scenes on their stage, and the crowd on one of its own.
@@ -97,19 +100,13 @@ impl Minute {
     pub(super) fn trace(&self, method: Method) -> &Trace {
         &self.traces[&method]
     }
-
-    /// Returns whether the kernel left a tracer out.
-    fn is_disturbed(&self) -> bool {
-        let mut losses = self.traces.values().flat_map(Trace::losses);
-        losses.any(|loss| loss.cause == "recursion")
-    }
 }
 
 fn until_undisturbed(scenes: &[NamedScene], prepare: fn(&Stage)) -> Result<Minute, String> {
     let mut last = Err("nothing was played".to_owned());
     for _ in 0..ATTEMPTS {
         last = catch_unwind(|| play(scenes, prepare)).map_err(|panic| message(&*panic));
-        if !last.as_ref().is_ok_and(Minute::is_disturbed) {
+        if !last.as_ref().is_ok_and(|minute| minute.is_disturbed) {
             break;
         }
     }
@@ -148,9 +145,15 @@ fn play(scenes: &[NamedScene], prepare: fn(&Stage)) -> Minute {
     let stopped = tracers
         .into_iter()
         .map(|(method, tracer)| (method, tracer.stop()));
+    let traces: BTreeMap<Method, Trace> = stopped.collect();
+    let left_out = traces
+        .values()
+        .flat_map(Trace::losses)
+        .any(|loss| loss.cause == "recursion");
     Minute {
         truths,
-        traces: stopped.collect(),
+        traces,
+        is_disturbed: left_out || stage.is_disturbed(),
     }
 }
 

@@ -14,7 +14,7 @@ use tests::traffic::Connection;
 use tests::truth::Truth;
 use tests::{ask_until, attempt, require_live};
 
-use super::stage::{gone, in_timewait_socket, linger};
+use super::stage::{close_server_first, gone, linger};
 
 /// How long the kernel may be busy with the rest of a namespace.
 const CLEANUP_NS: u64 = 2_000_000_000;
@@ -51,10 +51,7 @@ fn scene(method: Method) {
 
     let connection = Connection::open(&pair, &listener);
     let ends = connection.ends;
-    let ((), began) = Window::of(|| {
-        connection.close_server_first(&pair);
-        in_timewait_socket(&pair.server, ends.server, ends.client, "TIME_WAIT");
-    });
+    let began = close_server_first(&pair, connection);
     gone(&pair.client, ends.client, ends.server);
     drop(listener);
     linger();

@@ -10,7 +10,7 @@ use tests::sock_diag;
 use tests::traffic::{Connection, Ends, Socket};
 use tests::truth::Truth;
 
-use super::stage::{MINUTE, Stage, ends_of, gone, in_timewait_socket, linger};
+use super::stage::{MINUTE, Stage, close_client_first, ends_of, gone, in_timewait_socket, linger};
 
 scenes!(
     older_and_expires,
@@ -36,11 +36,7 @@ impl Older {
         let close = || {
             let connection = Connection::open(pair, &listener);
             let ends = connection.ends;
-            let ((), began) = Window::of(|| {
-                connection.close_client_first(pair);
-                in_timewait_socket(&pair.client, ends.client, ends.server, "TIME_WAIT");
-            });
-            (ends, began)
+            (ends, close_client_first(pair, connection))
         };
         let (expires, killed) = (close(), close());
         let Connection {

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub(super) struct Stage {
     /// Connections that are older than the trace.
     pub(super) older: Mutex<Option<Older>>,
     next_port: AtomicU16,
+    disturbed: AtomicBool,
 }
 
 impl Stage {
@@ -43,6 +44,7 @@ impl Stage {
             pair,
             older: Mutex::new(None),
             next_port: AtomicU16::new(8001),
+            disturbed: AtomicBool::new(false),
         }
     }
 
@@ -50,6 +52,17 @@ impl Stage {
     pub(super) fn prepare(&self) {
         let older = Older::new(&self.pair);
         *self.older.lock().expect("a lock that nobody broke") = Some(older);
+    }
+
+    /// Notes that something else happened than was meant to: all is to be played again.
+    pub(super) fn disturb(&self, why: &str) {
+        eprintln!("disturbed: {why}");
+        self.disturbed.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether something else happened than was meant to.
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.disturbed.load(Ordering::Relaxed)
     }
 
     /// Returns a port that nobody else is given.
@@ -107,12 +120,41 @@ pub(super) fn in_timewait_socket(host: &Host, local: SocketAddr, remote: SocketA
     });
 }
 
-/// Closes the client and then the server; returns when the client's `TIME_WAIT` began.
-pub(super) fn close_client_first(stage: &Stage, connection: Connection) -> Window {
-    let ends = connection.ends;
+/// Closes the client and then the server; returns when the client's TIME_WAIT began.
+pub(super) fn close_client_first(pair: &Pair, connection: Connection) -> Window {
+    let Connection {
+        client,
+        server,
+        ends,
+    } = connection;
+    let (near, far) = (&pair.client, &pair.server);
+    close_in_order((near, client), (far, server), (ends.client, ends.server))
+}
+
+/// Closes the server and then the client; returns when the server's TIME_WAIT began.
+pub(super) fn close_server_first(pair: &Pair, connection: Connection) -> Window {
+    let Connection {
+        client,
+        server,
+        ends,
+    } = connection;
+    let (near, far) = (&pair.server, &pair.client);
+    close_in_order((near, server), (far, client), (ends.server, ends.client))
+}
+
+/// The second one closes when nothing of the first one's is under way any more: an acknowledgement that
+/// comes after the FIN would begin TIME_WAIT anew.
+fn close_in_order(
+    (near, first): (&Host, Socket),
+    (far, second): (&Host, Socket),
+    (local, remote): (SocketAddr, SocketAddr),
+) -> Window {
+    first.close();
+    in_timewait_socket(near, local, remote, "FIN_WAIT2");
+    far.wait_state(remote, local, "CLOSE_WAIT");
     let ((), window) = Window::of(|| {
-        connection.close_client_first(&stage.pair);
-        in_timewait_socket(&stage.pair.client, ends.client, ends.server, "TIME_WAIT");
+        second.close();
+        in_timewait_socket(near, local, remote, "TIME_WAIT");
     });
     window
 }
