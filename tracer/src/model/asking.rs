@@ -19,6 +19,9 @@ pub struct Question {
 /// What was answered, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
+    /// When the last tick had been counted by then: the kernel reckons timers from there, and a machine
+    /// whose processors are kept from running counts late.
+    pub ticked: MonoNs,
     /// Before it was asked.
     pub before: MonoNs,
     /// After it was answered.

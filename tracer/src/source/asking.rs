@@ -96,6 +96,7 @@ enum Way {
 
 fn look(before: MonoNs, answer: Answer) -> Look {
     Look {
+        ticked: before,
         before,
         after: boot_time(),
         answer,

@@ -11,7 +11,7 @@ use rustix::net::RecvFlags;
 use super::message::{Sock, Wanted, request_one};
 use super::{BUFFER_SIZE, DumpError, error_code, list, next_message, open, receive};
 use crate::model::{Answer, Family, Look, Question};
-use crate::source::clock::boot_time;
+use crate::source::clock::{boot_time, last_tick};
 
 /// Questions that are sent at once.
 ///
@@ -42,6 +42,7 @@ pub fn ask(questions: &[Question]) -> Vec<Look> {
 fn failed(why: String) -> Look {
     let now = boot_time();
     Look {
+        ticked: now,
         before: now,
         after: now,
         answer: Answer::Failed(why),
@@ -64,7 +65,7 @@ fn ask_at_once(socket: &Socket, questions: &[Question]) -> Vec<Look> {
         answers.push(Answer::Failed(why.to_owned()));
     }
 
-    let before = boot_time();
+    let (ticked, before) = (last_tick(), boot_time());
     let sent = match datagram.is_empty() {
         true => Ok(0),
         false => socket.send(&datagram, 0),
@@ -81,6 +82,7 @@ fn ask_at_once(socket: &Socket, questions: &[Question]) -> Vec<Look> {
         unanswered.for_each(|one| *one = Answer::Failed(why.clone()));
     }
     let look = |answer| Look {
+        ticked,
         before,
         after,
         answer,
@@ -147,7 +149,7 @@ fn seek_bound(questions: &[Question], looks: &mut [Look]) {
     if !pairs.any(|(question, look)| is_sought(question, look)) {
         return;
     }
-    let before = boot_time();
+    let (ticked, before) = (last_tick(), boot_time());
     // An IPv4 connection may be in either.
     let listed = [Family::Ipv4, Family::Ipv6].map(|family| list(family, Wanted::BoundTimewait));
     let after = boot_time();
@@ -171,6 +173,7 @@ fn seek_bound(questions: &[Question], looks: &mut [Look]) {
         if let Some(sock) = same.next() {
             let answer = Answer::Found(sock.found());
             *look = Look {
+                ticked,
                 before,
                 after,
                 answer,

@@ -31,7 +31,8 @@ impl HiddenChange {
     /// Begins with one in FIN_WAIT2 that was found when the trace began.
     pub(super) fn found(existing: &Existing, left_ns: u64, wheel: Option<Wheel>) -> Option<Self> {
         let since = existing.at;
-        let set = set_for(Window::exactly(since), left_ns, wheel);
+        let listed = Window::exactly(since).widened(tick_ns(wheel), 0);
+        let set = set_for(listed, left_ns, wheel);
         let slot = slot_ns(TIMEWAIT_NS, wheel);
         let until = set.later(slot).earlier(TIMEWAIT_NS).to;
         (until > since).then_some(Self { since, until })
@@ -48,7 +49,7 @@ impl HiddenChange {
             return None;
         };
         let asked = Window {
-            from: look.before,
+            from: look.ticked,
             to: look.after,
         };
         let set = set_for(asked, left_ns, wheel);

@@ -70,7 +70,8 @@ impl Life {
         let listed = Window {
             from: at,
             to: at.plus(LISTING_NS),
-        };
+        }
+        .widened(tick_ns(wheel), 0);
         Self {
             began: at,
             left: None,
@@ -163,7 +164,7 @@ impl Life {
         wheel: Option<Wheel>,
     ) -> Option<Told> {
         let asked = Window {
-            from: look.before,
+            from: look.ticked,
             to: look.after,
         };
         let fresh = set_for(asked, left_ns, wheel);
@@ -234,15 +235,16 @@ impl Life {
     }
 }
 
-/// When the time is of a timer that, asked within a window, has so much left.
+/// When the time is of a timer that, asked within a window, has so much left. The window begins with
+/// a tick.
 ///
 /// # Kernel
 ///
 /// `inet_twsk_diag_fill` tells the ticks between the present one, of which a part is over, and the
 /// one that the timer is set for, in whole milliseconds; zero as soon as that one has begun. The
-/// present tick may be counted late, by another CPU.
+/// present tick may be counted a little late, by another CPU.
 pub(super) fn set_for(asked: Window, left_ns: u64, wheel: Option<Wheel>) -> Window {
-    let window = asked.later(left_ns).widened(2 * tick_ns(wheel) + MS, MS);
+    let window = asked.later(left_ns).widened(tick_ns(wheel) + MS, MS);
     match left_ns {
         0 => Window {
             from: MonoNs(0),

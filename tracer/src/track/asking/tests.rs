@@ -42,6 +42,7 @@ fn existing(state: TcpState, at: u64, left_ns: u64) -> Event {
 
 fn look(before: u64, after: u64, answer: Answer) -> Look {
     Look {
+        ticked: MonoNs(before),
         before: MonoNs(before),
         after: MonoNs(after),
         answer,
@@ -122,6 +123,27 @@ fn a_tick_that_is_counted_late_begins_nothing_anew() {
         let (_, told) = ask(&mut asker, found(TcpState::TimeWait, left));
         assert_eq!(told.is_some(), begins, "{told:?}");
     }
+}
+
+/// What a timer has left is reckoned from the last tick that was counted.
+#[test]
+fn a_tick_that_is_known_to_be_late_is_reckoned_with() {
+    let mut asker = Asker::new(Mode::Diag, Some(250), 10);
+    asker.handle(&closed(TcpState::FinWait2));
+    assert!(
+        ask(&mut asker, found(TcpState::TimeWait, 60 * SECOND))
+            .1
+            .is_some()
+    );
+    let due = asker.poll_timeout().expect("a question");
+    let question = asker.questions(due)[0];
+    let ticked = due.0 - 900 * MS;
+    let left = BEGIN + 60 * SECOND - ticked;
+    let late = Look {
+        ticked: MonoNs(ticked),
+        ..look(due.0, due.0, found(TcpState::TimeWait, left))
+    };
+    assert_eq!(told(asker.answer(&question, &late)), None);
 }
 
 #[test]

@@ -435,6 +435,28 @@ fn a_socket_that_is_asked_for_waits_for_the_answer() {
     );
 }
 
+/// The answer leaves a time to choose from; it may all be true, whichever is told.
+#[test]
+fn a_beginning_that_is_moved_to_the_close_may_still_be_as_late_as_the_answer_says() {
+    let mut events = life(1, FinWait1, &[(FinWait2, 160)]);
+    events.extend(life(1, FinWait2, &[(Close, 170)]));
+    let (left_ns, error_ns) = (60 * SECOND, TICK_NS);
+    let seen = TimewaitNews::Seen { left_ns, error_ns };
+    let mut answer = timewait(1, 170 + TICK_NS, TimeWait, seen);
+    if let Event::Timewait(answer) = &mut answer {
+        answer.error_ns = TICK_NS;
+    }
+    events.push(answer);
+    let shown = run(Timewaits::Asked, &events);
+    let last = changes(&shown)[1];
+    assert_eq!((last.at, last.error_ns), (MonoNs(170), 2 * TICK_NS));
+    assert!(
+        spans(only(&shown)).contains("FIN_WAIT2 10±8000000"),
+        "{}",
+        spans(only(&shown))
+    );
+}
+
 #[test]
 fn a_socket_that_is_not_there_had_none_to_go_on_in() {
     let mut events = life(1, FinWait1, &[(FinWait2, 160)]);

@@ -50,6 +50,8 @@ impl Tracker {
         if armed.substate == TcpState::TimeWait && early <= change.at {
             // Within what can be told, TIME_WAIT began as the full socket closed.
             armed.at = change.at;
+            let latest = event.at.plus(event.error_ns);
+            armed.error_ns = latest.since(change.at).unwrap_or(0);
         }
         let shown = connection.enter_timewait(&change, &armed, key, None, lossy_until);
         self.hidden.timewaits.living.insert(key, id);
