@@ -23,6 +23,9 @@ const CLOCKS_NS: u64 = 1_000_000;
 /// How late the kernel may run a timer that is due, on a machine that has a lot to do.
 const LATE_NS: u64 = 1_000_000_000;
 
+/// How far ticks may be behind when a timer is set, on such a machine.
+const UNCOUNTED_NS: u64 = 100_000_000;
+
 /// By how much a FIN may be misplaced that a timer tells nothing of.
 const SILENT_NS: u64 = 100_000_000;
 
@@ -488,8 +491,8 @@ impl Truth {
     }
 
     /// A duration that a timer ended is the one that the timer wheel gives: never shorter than what
-    /// the timer was set for, but for the tick that was running, and never longer than to the end of
-    /// its slot, unless the witness saw that the kernel was that late.
+    /// the timer was set for, but for ticks that were not counted yet, and never longer than to the
+    /// end of its slot, unless the witness saw that the kernel was that late.
     fn against_timer(
         &self,
         steps: &[Step],
@@ -504,7 +507,7 @@ impl Truth {
         };
         let by_witness = self.known(steps, number);
         let as_seen = by_witness.map_or(0, |(from, to)| from.to_later(to).0);
-        let shortest = set_for - tick_ns();
+        let shortest = set_for - tick_ns() - UNCOUNTED_NS;
         let longest = as_seen.max(set_for + wheel_slot_ns(set_for)) + LATE_NS;
         assert!(
             lasted + error >= shortest && lasted <= longest + error,
