@@ -32,6 +32,7 @@ macro_rules! scenes {
     };
 }
 
+mod choice;
 mod crowd;
 mod early;
 mod expiry;
