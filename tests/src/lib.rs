@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 
 /// How long any single wait may take before the test gives up. Far above what is needed, because
 /// the machine may be busy with something else; no test passes by waiting this long.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until the answer is there; `None` after [`PATIENCE`].
 ///
