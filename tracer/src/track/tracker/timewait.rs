@@ -257,6 +257,10 @@ fn goes_on(state: TcpState) -> bool {
     matches!(state, TcpState::FinWait2 | TcpState::Closing)
 }
 
+/// By how many ticks a moment may be wrong that is told from ticks: one that was under way when the
+/// timer was set, one when it was read, and one that was counted late.
+const TICKS: u64 = 3;
+
 /// When a timewait socket's timer was last set, by what it is set for; and by how much that may be
 /// wrong.
 ///
@@ -269,6 +273,6 @@ pub(in crate::track) fn last_armed(at: MonoNs, timer: Ticks, tick_ns: u64) -> Op
     let ns_ago = ticks_ago.checked_mul(tick_ns)?;
     Some(Moment {
         at: MonoNs(at.0.checked_sub(ns_ago)?),
-        error_ns: tick_ns,
+        error_ns: TICKS * tick_ns,
     })
 }
