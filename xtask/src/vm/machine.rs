@@ -28,8 +28,9 @@ const VERDICT: &str = "tracer-vm: ";
 /// After these lines nothing good follows.
 const HANGS: &[&str] = &["Kernel panic - not syncing", "soft lockup"];
 
-/// The longest time without a line; a single test may take a good minute.
-const SILENCE: Duration = Duration::from_secs(180);
+/// The longest time without a line; a single test may take a good minute, and again where that cannot
+/// be judged.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// The longest time in all.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);

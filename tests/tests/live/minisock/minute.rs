@@ -22,7 +22,7 @@ use super::stage::Stage;
 use super::{NamedScene, crowd, early, expiry, half_open, older};
 
 /// How often all of it is played where it cannot be judged.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 2;
 
 /// When nothing expires any more, or something is wrong: more than a minute and a slot of the timer
 /// wheel, on a slow machine.
