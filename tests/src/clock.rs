@@ -19,6 +19,14 @@ pub fn tick_ns() -> u64 {
     nanoseconds(clock_getres(ClockId::MonotonicCoarse))
 }
 
+/// Returns for how long the kernel has not counted a tick, in nanoseconds: it sets its timers as if no
+/// time had passed since. That is longer than a tick where processors are kept from running.
+pub fn since_tick_ns() -> u64 {
+    // In this order: a tick in between makes it too long rather than too short.
+    let ticked = nanoseconds(clock_gettime(ClockId::MonotonicCoarse));
+    nanoseconds(clock_gettime(ClockId::Monotonic)).saturating_sub(ticked)
+}
+
 /// Returns by how much the kernel may let a timer run longer than it was set for, in nanoseconds.
 ///
 /// # Kernel

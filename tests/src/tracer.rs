@@ -252,6 +252,22 @@ impl Tracer {
         )
     }
 
+    /// Waits until so many timelines of ended connections came in all, or a loss.
+    pub fn wait_all_ended(&mut self, count: usize) -> bool {
+        let ended = |(_, line): &&(String, Line)| matches!(line, Line::Timeline(one) if one.ended.is_some());
+        let came = self.lines.iter().filter(ended).count();
+        self.wait_ended(count.saturating_sub(came))
+    }
+
+    /// Returns whether the agent told by now that the kernel left it out.
+    pub fn was_left_out(&mut self) -> bool {
+        while let Ok(text) = self.incoming.try_recv() {
+            self.take(text);
+        }
+        let mut lines = self.lines.iter();
+        lines.any(|(_, line)| matches!(line, Line::Loss(loss) if loss.cause == "recursion"))
+    }
+
     fn wait_count(&mut self, count: usize, counts: impl Fn(&Line) -> bool) -> bool {
         let mut came = 0;
         count == 0

@@ -23,9 +23,6 @@ const CLOCKS_NS: u64 = 1_000_000;
 /// How late the kernel may run a timer that is due, on a machine that has a lot to do.
 const LATE_NS: u64 = 1_000_000_000;
 
-/// How far ticks may be behind when a timer is set, on such a machine.
-const UNCOUNTED_NS: u64 = 100_000_000;
-
 /// By how much a FIN may be misplaced that a timer tells nothing of.
 const SILENT_NS: u64 = 100_000_000;
 
@@ -53,6 +50,8 @@ pub struct Truth {
     age_is_kept: bool,
     /// Whether the kernel refused it a timewait socket.
     refused: bool,
+    /// How late ticks were counted meanwhile.
+    ticks_late_ns: u64,
 }
 
 /// One state, and when it was entered.
@@ -134,6 +133,7 @@ impl Truth {
             began: None,
             age_is_kept: false,
             refused: false,
+            ticks_late_ns: 0,
         }
     }
 
@@ -221,8 +221,9 @@ impl Truth {
         self.when("CLOSE", window)
     }
 
-    /// Takes over what the witness saw.
-    pub fn hear(&mut self, witness: &Sightings) {
+    /// Takes over what the witness saw, on a machine that counted ticks so late.
+    pub fn hear(&mut self, witness: &Sightings, ticks_late_ns: u64) {
+        self.ticks_late_ns = ticks_late_ns;
         for step in &mut self.steps {
             if let When::Leaving(state) = step.when {
                 let seen = witness.first(self.local, self.remote, state);
@@ -354,6 +355,14 @@ impl Truth {
         }
     }
 
+    /// What is not exact is reckoned in ticks, and those may have been counted late.
+    fn slack(&self, error_ns: u64) -> u64 {
+        match error_ns {
+            0 => 0,
+            error_ns => error_ns + self.ticks_late_ns,
+        }
+    }
+
     fn moments(&self, steps: &[Step], changes: &[&Change], method: Method, life: &Life<'_>) {
         let steps = &steps[steps.len() - changes.len()..];
         for (step, change) in steps.iter().zip(changes) {
@@ -368,7 +377,7 @@ impl Truth {
                 continue;
             };
             assert!(
-                window.admits(change.mono_ns, error_of(change) + CLOCKS_NS),
+                window.admits(change.mono_ns, self.slack(error) + CLOCKS_NS),
                 "{} at {} ± {}, not in {window:?}\n{}",
                 step.label,
                 change.mono_ns,
@@ -451,7 +460,8 @@ impl Truth {
             to: end.mono_ns,
         };
         let (shortest, longest) = began.to_later(ended);
-        let error = end.in_from_error_ns.unwrap_or(0) + error_of(end) + CLOCKS_NS;
+        let error = end.in_from_error_ns.unwrap_or(0) + error_of(end);
+        let error = self.slack(error) + CLOCKS_NS;
         assert!(
             (shortest.saturating_sub(error)..=longest + error).contains(&lasted),
             "age {lasted}, not {shortest}..={longest} ± {error}\n{}",
@@ -481,7 +491,7 @@ impl Truth {
             return;
         };
         let (shortest, longest) = from.to_later(to);
-        let error = error + 2 * CLOCKS_NS;
+        let error = self.slack(error) + 2 * CLOCKS_NS;
         assert!(
             (shortest.saturating_sub(error)..=longest + error).contains(&lasted),
             "time in {}: {lasted}, not {shortest}..={longest} ± {error}\n{}",
@@ -507,7 +517,7 @@ impl Truth {
         };
         let by_witness = self.known(steps, number);
         let as_seen = by_witness.map_or(0, |(from, to)| from.to_later(to).0);
-        let shortest = set_for - tick_ns() - UNCOUNTED_NS;
+        let shortest = set_for.saturating_sub(tick_ns() + self.ticks_late_ns);
         let longest = as_seen.max(set_for + wheel_slot_ns(set_for)) + LATE_NS;
         assert!(
             lasted + error >= shortest && lasted <= longest + error,

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::clock::{Window, now};
+use crate::clock::{Window, now, since_tick_ns};
 use crate::host::Host;
 use crate::namespace;
 use crate::socket_table;
@@ -32,7 +32,11 @@ pub struct Witness {
 
 /// What was seen of all connections of a host.
 #[derive(Clone, Debug, Default)]
-pub struct Sightings(BTreeMap<Ends, Vec<Sighting>>);
+pub struct Sightings {
+    by_ends: BTreeMap<Ends, Vec<Sighting>>,
+    /// The longest time for which no tick was counted, in nanoseconds.
+    pub longest_tick_ns: u64,
+}
 
 /// Local and remote.
 type Ends = (SocketAddr, SocketAddr);
@@ -84,6 +88,7 @@ fn watch(netns: &OwnedFd, dismissed: &AtomicBool) -> Sightings {
         // Who is dismissed looks once more, so that all is seen that happened before.
         let is_last = dismissed.load(Ordering::Relaxed);
         let began = now();
+        seen.longest_tick_ns = seen.longest_tick_ns.max(since_tick_ns());
         let entries = socket_table::read();
         let between = Window {
             from: last_look.unwrap_or(began),
@@ -105,7 +110,7 @@ fn watch(netns: &OwnedFd, dismissed: &AtomicBool) -> Sightings {
 impl Sightings {
     /// Takes in a look; all that is new happened in `between`.
     fn compare(&mut self, now: BTreeMap<Ends, &'static str>, between: Window, has_begun: bool) {
-        for (ends, all) in &mut self.0 {
+        for (ends, all) in &mut self.by_ends {
             if let Some(last) = all.last_mut().filter(|last| last.until.is_none())
                 && now.get(ends) != Some(&last.state)
             {
@@ -113,7 +118,7 @@ impl Sightings {
             }
         }
         for (ends, state) in now {
-            let all = self.0.entry(ends).or_default();
+            let all = self.by_ends.entry(ends).or_default();
             if all.last().is_none_or(|last| last.until.is_some()) {
                 all.push(Sighting {
                     state,
@@ -130,7 +135,8 @@ impl Sightings {
     ///
     /// Panics when it was never seen there.
     pub fn first(&self, local: SocketAddr, remote: SocketAddr, state: &str) -> &Sighting {
-        let all = self.0.get(&(local, remote)).map_or(&[][..], Vec::as_slice);
+        let all = self.by_ends.get(&(local, remote));
+        let all = all.map_or(&[][..], Vec::as_slice);
         let found = all.iter().find(|sighting| sighting.state == state);
         found.unwrap_or_else(|| {
             panic!("the witness never saw {local} -> {remote} in {state}, but {all:?}")
@@ -182,7 +188,7 @@ mod tests {
             (time_wait.since, time_wait.until),
             (Some(window(2)), Some(window(3)))
         );
-        let again = &seen.0[&ends][2];
+        let again = &seen.by_ends[&ends][2];
         assert_eq!((again.since, again.until), (Some(window(5)), None));
     }
 }

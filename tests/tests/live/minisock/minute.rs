@@ -22,7 +22,7 @@ use super::stage::Stage;
 use super::{NamedScene, crowd, early, expiry, half_open, older};
 
 /// How often all of it is played where it cannot be judged.
-const ATTEMPTS: usize = 2;
+const ATTEMPTS: usize = 5;
 
 /// When nothing expires any more, or something is wrong: more than a minute and a slot of the timer
 /// wheel, on a slow machine.
@@ -32,9 +32,8 @@ const LONGEST: Duration = Duration::from_secs(90);
 pub(super) struct Minute {
     truths: BTreeMap<&'static str, Result<Vec<Truth>, String>>,
     traces: BTreeMap<Method, Trace>,
-    /// Whether it cannot be judged: something else happened than was meant to, or the kernel left a
-    /// tracer out.
-    is_disturbed: bool,
+    /// How late ticks were counted in it.
+    ticks_late_ns: u64,
 }
 
 /// The scenes on their stage, and the crowd on one of its own.
@@ -96,6 +95,11 @@ impl Minute {
         self.traces.keys().copied()
     }
 
+    /// Returns how late ticks were counted in it: what is reckoned in ticks may be as wrong.
+    pub(super) fn ticks_late_ns(&self) -> u64 {
+        self.ticks_late_ns
+    }
+
     /// Returns what a method traced.
     pub(super) fn trace(&self, method: Method) -> &Trace {
         &self.traces[&method]
@@ -103,17 +107,18 @@ impl Minute {
 }
 
 fn until_undisturbed(scenes: &[NamedScene], prepare: fn(&Stage)) -> Result<Minute, String> {
-    let mut last = Err("nothing was played".to_owned());
     for _ in 0..ATTEMPTS {
-        last = catch_unwind(|| play(scenes, prepare)).map_err(|panic| message(&*panic));
-        if !last.as_ref().is_ok_and(|minute| minute.is_disturbed) {
-            break;
+        let played = catch_unwind(|| play(scenes, prepare));
+        if let Some(minute) = played.map_err(|panic| message(&*panic))? {
+            return Ok(minute);
         }
     }
-    last
+    Err(format!("no conclusion after {ATTEMPTS} attempts"))
 }
 
-fn play(scenes: &[NamedScene], prepare: fn(&Stage)) -> Minute {
+/// Plays all of it; `None` where it cannot be judged, because something else happened than was meant
+/// to, or the kernel left a tracer out.
+fn play(scenes: &[NamedScene], prepare: fn(&Stage)) -> Option<Minute> {
     let stage = Stage::new();
     prepare(&stage);
     let hosts = [&stage.pair.client, &stage.pair.server];
@@ -129,32 +134,38 @@ fn play(scenes: &[NamedScene], prepare: fn(&Stage)) -> Minute {
         let played = catch_unwind(AssertUnwindSafe(|| scene(&stage)));
         truths.insert(*name, played.map_err(|panic| message(&*panic)));
     }
-    hosts.into_iter().for_each(wait_all_gone);
+    // What cannot be judged need not be waited for.
+    let is_disturbed = stage.is_disturbed() || tracers.values_mut().any(Tracer::was_left_out);
+    if !is_disturbed {
+        hosts.into_iter().for_each(wait_all_gone);
+    }
     let sightings = witnesses.map(Witness::dismiss);
+    if is_disturbed {
+        return None;
+    }
+    let longest_tick_ns = sightings.iter().map(|seen| seen.longest_tick_ns).max();
+    let ticks_late_ns = longest_tick_ns.unwrap_or(0);
     for truth in truths.values_mut().flatten().flatten() {
         let of_client = truth.local.ip() == stage.pair.client.ipv4
             || truth.local.ip() == stage.pair.client.ipv6;
-        truth.hear(&sightings[usize::from(!of_client)]);
+        truth.hear(&sightings[usize::from(!of_client)], ticks_late_ns);
     }
 
     for (method, tracer) in &mut tracers {
         let all = truths.values().flatten().flatten();
         let ended = all.filter(|truth| truth.has_ended() && truth.is_told_by(*method));
-        tracer.wait_ended(ended.count());
+        tracer.wait_all_ended(ended.count());
     }
+    let left_out = tracers.values_mut().any(Tracer::was_left_out);
     let stopped = tracers
         .into_iter()
         .map(|(method, tracer)| (method, tracer.stop()));
-    let traces: BTreeMap<Method, Trace> = stopped.collect();
-    let left_out = traces
-        .values()
-        .flat_map(Trace::losses)
-        .any(|loss| loss.cause == "recursion");
-    Minute {
+    let minute = Minute {
         truths,
-        traces,
-        is_disturbed: left_out || stage.is_disturbed(),
-    }
+        traces: stopped.collect(),
+        ticks_late_ns,
+    };
+    (!left_out).then_some(minute)
 }
 
 fn start(method: Method, stage: &Stage) -> Tracer {

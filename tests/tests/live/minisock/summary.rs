@@ -178,13 +178,13 @@ fn agrees_with_the_others(minute: &Minute, method: Method) {
         for (truth, life) in &ours {
             if let Some(their) = by_truth.get(&std::ptr::from_ref::<Truth>(truth)) {
                 let both_hook = method.is_hook() && other.is_hook();
-                agree(life, their, both_hook);
+                agree(life, their, both_hook, minute.ticks_late_ns());
             }
         }
     }
 }
 
-fn agree(one: &Life<'_>, two: &Life<'_>, both_hook: bool) {
+fn agree(one: &Life<'_>, two: &Life<'_>, both_hook: bool, ticks_late_ns: u64) {
     let told = || format!("{}\n{}", one.told(), two.told());
     let segments = [one, two].map(|life| -> Vec<&Segment> {
         let all = life.timeline().segments.iter();
@@ -200,7 +200,10 @@ fn agree(one: &Life<'_>, two: &Life<'_>, both_hook: bool) {
         let (Some(lasted), Some(also)) = (one.ns, two.ns) else {
             continue;
         };
-        let bound = one.error_ns.unwrap_or(0) + two.error_ns.unwrap_or(0) + APART_NS;
+        let bound = match one.error_ns.unwrap_or(0) + two.error_ns.unwrap_or(0) {
+            0 => APART_NS,
+            error_ns => error_ns + ticks_late_ns + APART_NS,
+        };
         assert!(
             lasted.abs_diff(also) <= bound,
             "{}: {lasted} and {also}, more than {bound} apart\n{}",
