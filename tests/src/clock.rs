@@ -19,6 +19,12 @@ pub fn tick_ns() -> u64 {
     nanoseconds(clock_getres(ClockId::MonotonicCoarse))
 }
 
+/// Returns when the kernel last counted a tick, by the boot-time clock, in nanoseconds, or a little
+/// earlier: it sets its timers as if no time had passed since.
+pub fn last_tick() -> u64 {
+    now().saturating_sub(since_tick_ns())
+}
+
 /// Returns for how long the kernel has not counted a tick, in nanoseconds: it sets its timers as if no
 /// time had passed since. That is longer than a tick where processors are kept from running.
 pub fn since_tick_ns() -> u64 {

@@ -30,7 +30,7 @@ const RETRIES: u32 = 3;
 const LISTING_NS: u64 = 5_000 * MS;
 /// How late ticks may be counted, on a machine whose processors are kept from running: an earlier
 /// begin is not told from that.
-const TICKS_LATE_NS: u64 = 100 * MS;
+pub(super) const TICKS_LATE_NS: u64 = 100 * MS;
 /// The coarsest tick, for a kernel of which it is not known.
 const COARSEST_TICK_NS: u64 = 10 * MS;
 
@@ -94,7 +94,7 @@ impl Life {
             }
             Some(left) if left > BEFORE_NS => Window::exactly(set.from).earlier(BEFORE_NS).from,
             _ => {
-                let slot = slot_ns(self.set_for_ns(set), wheel);
+                let slot = slot_ns(self.set_for_ns(set, wheel), wheel);
                 let step = (slot / STEPS).max(SHORTEST_STEP_NS);
                 // Still there when its slot is over: somebody is late, and may be for long.
                 let late = now.since(set.to.plus(slot + 4 * step)).unwrap_or(0);
@@ -103,11 +103,12 @@ impl Life {
         }
     }
 
-    /// How long its timer was set for.
-    fn set_for_ns(&self, set: Window) -> u64 {
+    /// How long its timer was set for, at most: longer timers get wider slots.
+    fn set_for_ns(&self, set: Window, wheel: Option<Wheel>) -> u64 {
         match (self.left, self.substate) {
             (Some(_), Some(TcpState::FinWait2)) => {
-                set.middle().0.since(self.began).unwrap_or(TIMEWAIT_NS)
+                let latest = set.to.plus(tick_ns(wheel));
+                latest.since(self.began).unwrap_or(TIMEWAIT_NS)
             }
             _ => TIMEWAIT_NS,
         }
