@@ -5,6 +5,7 @@
 //! * [`model`]: the vocabulary, and the decoder of the kernel's records;
 //! * [`track`]: records become connections and timelines;
 //! * [`stats`]: connections become figures, held against the kernel's own counters;
+//! * [`evidence`]: the file that keeps what a trace took in, to be replayed anywhere;
 //! * [`source`]: where records come from: the running kernel;
 //! * [`sink`]: how all of it is written: text, JSON Lines, CSV;
 //! * [`cli`]: what was typed, and what it means.
@@ -12,6 +13,7 @@
 //! The first three are pure: no clock, no I/O, no async.
 
 pub mod cli;
+pub mod evidence;
 pub mod model;
 pub mod run;
 pub mod sink;

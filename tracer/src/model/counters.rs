@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::MonoNs;
+
 /// Counters of one network namespace, named as `nstat` and RFC 4022 have them, the group before:
 /// `Tcp.ActiveOpens`, `TcpExt.TW`, `IpExt.InOctets`.
 ///
@@ -86,10 +88,39 @@ impl KernelCounters {
         self.values.get(name).copied()
     }
 
+    /// Returns every counter, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.values
+            .iter()
+            .map(|(name, &value)| (name.as_str(), value))
+    }
+
     /// Returns how many lines were neither names nor values.
     pub fn skipped(&self) -> usize {
         self.skipped
     }
+}
+
+impl FromIterator<(String, u64)> for KernelCounters {
+    fn from_iter<I: IntoIterator<Item = (String, u64)>>(values: I) -> Self {
+        Self {
+            values: values.into_iter().collect(),
+            skipped: 0,
+        }
+    }
+}
+
+/// The counters of one namespace at one time: after `before` and before `after`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// Before the first counter was read.
+    pub before: MonoNs,
+    /// After the last one was read.
+    pub after: MonoNs,
+    /// The counters.
+    pub counters: KernelCounters,
 }
 
 #[cfg(test)]

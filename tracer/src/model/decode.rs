@@ -15,6 +15,8 @@ use super::event::{Comm, ShownTuple};
 use super::{CloseError, Event, Family, MonoNs, Socket, StateChange, Task, TcpState};
 use crate::model::endpoint::address_from_bytes;
 
+pub use batch::Batch;
+
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 const IPPROTO_TCP: u16 = 6;
@@ -63,6 +65,7 @@ macro_rules! refuse {
 }
 
 // Behind the macros, which it uses.
+mod batch;
 mod minisock;
 
 /// Decodes one record.

@@ -151,6 +151,8 @@ pub enum LossCause {
     },
     /// The hook was called while it ran on the same CPU, and the kernel did not call it again.
     Recursion,
+    /// They were seen, but could not be written into the evidence.
+    NotRecorded,
 }
 
 /// A socket that was found by `sock_diag` when the trace began.

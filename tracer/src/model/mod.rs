@@ -19,8 +19,9 @@ pub mod time;
 pub mod timer_wheel;
 
 pub use asking::{Answer, Found, Look, Question};
-pub use counters::KernelCounters;
-pub use decode::{DecodeError, decode};
+
+pub use counters::{KernelCounters, Reading};
+pub use decode::{Batch, DecodeError, decode};
 pub use early::{Cgroup, EarlyFilter};
 pub use endpoint::{Endpoint, Family, Tuple};
 pub use event::{CloseError, Event, Existing, Loss, LossCause, Socket, StateChange, Task};

@@ -1,8 +1,8 @@
 //! What surrounds a trace: the namespaces there are, and the kernel's own counters in each.
 
+use crate::model::Reading;
 use crate::source::counters;
 use crate::source::netns::{self, NetNs, Resolved};
-use crate::stats::Reading;
 
 /// The namespaces to look into, and why others are not.
 pub(super) fn namespaces(asked: Option<&[Resolved]>) -> (Vec<NetNs>, Vec<String>) {

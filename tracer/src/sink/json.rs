@@ -174,6 +174,7 @@ impl Json {
         let (cause, cpu) = match loss.cause {
             LossCause::RingFull { cpu } => ("ring_full", Some(cpu)),
             LossCause::Recursion => ("recursion", None),
+            LossCause::NotRecorded => ("not_recorded", None),
         };
         json_line(&LossLine {
             r#type: "loss",

@@ -103,6 +103,7 @@ impl Text {
         let cause = match loss.cause {
             LossCause::RingFull { cpu } => format!("the ring buffer was full on CPU {cpu}"),
             LossCause::Recursion => "the hook interrupted itself".to_owned(),
+            LossCause::NotRecorded => "they could not be written into the evidence".to_owned(),
         };
         let text = format!(
             "{} lost between {} and {}: {cause}; times across this are unknown",

@@ -13,10 +13,9 @@ use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
 use tokio::io::unix::AsyncFd;
 
-use super::batch::Batch;
 use super::kernel_log::KernelLog;
 use super::losses::Losses;
-use crate::model::{EarlyFilter, Loss};
+use crate::model::{Batch, EarlyFilter, Loss};
 
 pub(super) use attach::OBJECT;
 pub use error::LiveError;

@@ -4,7 +4,6 @@
 //! **Never:** meaning: what arrives is handed on as the vocabulary of `model` has it.
 
 pub mod asking;
-pub mod batch;
 mod btf;
 pub mod cgroup;
 pub mod clock;

@@ -9,7 +9,7 @@ mod summary;
 pub mod timewait;
 
 pub use durations::{Durations, StateFigures};
-pub use reconcile::{Comparison, Reading, Reconciler, Tells};
+pub use reconcile::{Comparison, Reconciler, Tells};
 pub use summary::{
     HalfOpenFigures, Methods, Summary, SummaryBuilder, TimeWaitFigures, TimewaitSockets,
 };

@@ -10,24 +10,10 @@ mod counts;
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Existing, KernelCounters, MonoNs, Request, StateChange, TcpState, Timewait, TimewaitEnd,
-    TimewaitNews,
+    Existing, MonoNs, Reading, Request, StateChange, TcpState, Timewait, TimewaitEnd, TimewaitNews,
 };
 use begun::Begun;
 use counts::{Counter, Counts};
-
-/// The counters of one namespace at one time: after `before` and before `after`.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// Inode number of the namespace.
-    pub netns: u32,
-    /// Before the first counter was read.
-    pub before: MonoNs,
-    /// After the last one was read.
-    pub after: MonoNs,
-    /// The counters.
-    pub counters: KernelCounters,
-}
 
 /// One counter, compared.
 #[derive(Clone, Debug, PartialEq, Eq)]

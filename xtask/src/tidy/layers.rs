@@ -39,6 +39,8 @@ const ROOMS: &[Room] = &[
     room("track", &["model"], &[]),
     room("stats", &["model", "track"], &[]),
     room("states", &["model"], &[]),
+    // What is kept of a trace. Bytes come and go through `Read` and `Write`.
+    room("evidence", &["model"], &[System, Schema]),
     // In and out.
     room("source", &["model"], &[System, Kernel, Runtime]),
     room(

@@ -160,7 +160,7 @@ pub(super) struct LossLine {
     pub(super) lost: u64,
     pub(super) since_mono_ns: u64,
     pub(super) until_mono_ns: u64,
-    /// `ring_full` or `recursion`.
+    /// `ring_full`, `recursion` or `not_recorded`.
     pub(super) cause: &'static str,
     pub(super) cpu: Option<u32>,
 }

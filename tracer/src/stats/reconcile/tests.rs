@@ -3,6 +3,7 @@
 mod hidden;
 
 use super::*;
+use crate::model::KernelCounters;
 use crate::track::test_events::{change, in_netns};
 use TcpState::*;
 

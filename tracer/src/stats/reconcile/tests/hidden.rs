@@ -1,7 +1,7 @@
 //! Counters of timewait and request sockets, and those that no trace predicts.
 
 use super::*;
-use crate::model::{RequestEnd, RequestNews, Socket, Ticks};
+use crate::model::{KernelCounters, RequestEnd, RequestNews, Socket, Ticks};
 
 const HZ: u32 = 250;
 const ALL: Tells = Tells {

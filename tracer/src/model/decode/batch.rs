@@ -4,13 +4,14 @@
 
 use std::cmp::Reverse;
 
-use crate::model::{DecodeError, Event, Loss, MonoNs, decode};
+use super::{DecodeError, Event, MonoNs, decode};
+use crate::model::Loss;
 
 /// Bytes after which a batch is full.
 const FULL_BYTES: usize = 4 << 20;
 
 /// Records in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -45,8 +46,8 @@ impl Batch {
         decode(last).ok()?.at()
     }
 
-    /// Returns the records as they are.
-    fn records(&self) -> impl Iterator<Item = &[u8]> {
+    /// Returns the records as they are, in the order in which they came.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts
             .zip(&self.ends)
