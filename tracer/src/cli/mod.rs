@@ -6,6 +6,7 @@
 pub mod args;
 mod contradiction;
 pub mod exit;
+pub mod filter_words;
 pub mod parse;
 pub mod plan;
 mod read;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::args::{ColorArg, FilterArgs, HookArg, LiveArgs, NamesArg, PartArg, TimeWaitArg};
-use super::contradiction;
-use crate::model::{Cgroup, EarlyFilter, Family, Naming, printable};
+use super::{contradiction, filter_words};
+use crate::model::{Cgroup, EarlyFilter, Family, Naming};
 use crate::track::{Limits, Listening, Selection};
 
 /// What `live` will do, apart from what only this host can tell.
@@ -18,8 +18,10 @@ pub struct Plan {
     pub netns: Vec<String>,
     /// cgroup as typed.
     pub cgroup: Option<String>,
-    /// The filters in words.
+    /// The filters in a person's words.
     pub filters: Vec<String>,
+    /// The filters as the words of a command line.
+    pub filter_words: Vec<String>,
     /// Bounds of the tracker.
     pub limits: Limits,
     /// Hook.
@@ -98,7 +100,8 @@ impl Plan {
         let selection = selection(&args.filters, listening);
         Ok(Self {
             early: early_filter(&selection),
-            filters: describe(&args.filters),
+            filters: filter_words::describe(&args.filters),
+            filter_words: filter_words::words(&args.filters),
             selection,
             netns: args.filters.netns,
             cgroup: args.filters.cgroup,
@@ -218,38 +221,4 @@ fn early_filter(selection: &Selection) -> EarlyFilter {
         netns: Vec::new(),
         cgroup: None,
     }
-}
-
-/// The filters in the words of the options.
-fn describe(args: &FilterArgs) -> Vec<String> {
-    fn list<T: ToString>(name: &str, values: &[T]) -> Option<String> {
-        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-        (!values.is_empty()).then(|| format!("{name} {}", values.join(",")))
-    }
-    let flag = |name: &str, given: bool| given.then(|| name.to_owned());
-    let comms: Vec<String> = args.comms.iter().map(printable).collect();
-    let netns: Vec<String> = args.netns.iter().map(printable).collect();
-    [
-        list("--port", &args.ports),
-        list("--lport", &args.local_ports),
-        list("--rport", &args.remote_ports),
-        list("--addr", &args.addrs),
-        list("--laddr", &args.local_addrs),
-        list("--raddr", &args.remote_addrs),
-        flag("-4", args.ipv4),
-        flag("-6", args.ipv6),
-        list("--pid", &args.pids),
-        list("--comm", &comms),
-        list("--uid", &args.uids),
-        args.cgroup
-            .as_ref()
-            .map(|cgroup| format!("--cgroup {}", printable(cgroup))),
-        list("--netns", &netns),
-        list("--state", &args.states),
-        flag("--listening", args.listening),
-        flag("--all", args.all),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }

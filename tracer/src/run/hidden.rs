@@ -2,10 +2,11 @@
 //! the kernel allows.
 
 use crate::cli::args::TimeWaitArg;
+use crate::evidence::Head;
 use crate::model::MonoNs;
 use crate::source::hz::hz;
 use crate::source::live::{Hook, Live, Method};
-use crate::source::preflight::{KernelRelease, kernel_release};
+use crate::source::preflight::KernelRelease;
 use crate::stats::{Methods, Tells};
 use crate::track::asking::{Asker, Mode};
 use crate::track::{Follows, Timewaits};
@@ -24,6 +25,8 @@ pub(super) struct HiddenMethods {
     requests: Option<Method>,
     sees_silent_rearms: bool,
     hz: Option<u32>,
+    /// Whether this kernel counts timewait sockets as they begin.
+    counts_beginnings: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ enum Timewait {
 impl HiddenMethods {
     /// Takes what is attached; where nothing is, timewait sockets are asked for, unless that is not
     /// wanted.
-    pub(super) fn of(live: &Live, wanted: TimeWaitArg) -> Self {
+    pub(super) fn of(live: &Live, wanted: TimeWaitArg, kernel: &str) -> Self {
         let timewait = match (live.timewait, wanted) {
             (Some(method), _) => Timewait::Hooked(method),
             (None, TimeWaitArg::Off) => Timewait::Off,
@@ -52,7 +55,44 @@ impl HiddenMethods {
                 Timewait::Off => None,
                 _ => hz(),
             },
+            counts_beginnings: counts_beginnings(kernel),
         }
+    }
+
+    /// Takes those by which evidence was gathered; `None` where a name is not known.
+    pub(super) fn recorded(head: &Head) -> Option<Self> {
+        let timewait = match head.time_wait.as_str() {
+            "diag" => Timewait::Asked,
+            "off" => Timewait::Off,
+            name => Timewait::Hooked(Method::from_name(name)?),
+        };
+        let requests = match head.half_open.as_str() {
+            "off" => None,
+            name => Some(Method::from_name(name)?),
+        };
+        Some(Self {
+            timewait,
+            requests,
+            sees_silent_rearms: head.sees_silent_rearms,
+            hz: head.hz,
+            counts_beginnings: counts_beginnings(&head.kernel),
+        })
+    }
+
+    /// None of them: only what the tracepoint said.
+    pub(super) fn none() -> Self {
+        Self {
+            timewait: Timewait::Off,
+            requests: None,
+            sees_silent_rearms: false,
+            hz: None,
+            counts_beginnings: false,
+        }
+    }
+
+    /// Whether a timer that is set anew within its slot of the timer wheel is seen.
+    pub(super) fn sees_silent_rearms(self) -> bool {
+        self.sees_silent_rearms
     }
 
     /// Ticks of this kernel in a second, where they are known and needed.
@@ -106,10 +146,8 @@ impl HiddenMethods {
     /// What the kernel's counters can be held against.
     pub(super) fn tells(self) -> Tells {
         let is_hooked = matches!(self.timewait, Timewait::Hooked(_));
-        let counts_beginnings =
-            kernel_release().is_ok_and(|release| release >= COUNTS_TIMEWAIT_BEGINNINGS);
         Tells {
-            timewait_hz: self.hz.filter(|_| is_hooked && counts_beginnings),
+            timewait_hz: self.hz.filter(|_| is_hooked && self.counts_beginnings),
             timewait_ends: is_hooked,
             request_ends: self.requests.is_some(),
         }
@@ -137,4 +175,8 @@ impl HiddenMethods {
             Timewait::Off => None,
         }
     }
+}
+
+fn counts_beginnings(kernel: &str) -> bool {
+    KernelRelease::parse(kernel).is_some_and(|release| release >= COUNTS_TIMEWAIT_BEGINNINGS)
 }

@@ -4,8 +4,10 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::system::uname;
+use rustix::time::{ClockId, clock_gettime};
 
-use crate::model::{MonoNs, WallClock};
+use crate::evidence::Clock;
+use crate::model::MonoNs;
 use crate::source::clock::boot_time;
 
 /// Names of this host and kernel.
@@ -30,11 +32,16 @@ impl Host {
     }
 }
 
+/// Returns this kernel's release, as `uname -r` prints it.
+pub(super) fn kernel_release() -> String {
+    uname().release().to_string_lossy().into_owned()
+}
+
 /// Relates the boot-time clock to the wall clock, both read at nearly the same moment.
 ///
 /// The boot-time clock is read on either side of the wall clock, a few times over; the reading with
 /// the two nearest together counts.
-pub(super) fn wall_clock() -> WallClock {
+pub(super) fn clock() -> Clock {
     let reading = || {
         let before = boot_time();
         let wall = SystemTime::now();
@@ -54,5 +61,18 @@ pub(super) fn wall_clock() -> WallClock {
         Ok(since) => since.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),
     };
-    WallClock::new(mono, wall_ns)
+    Clock {
+        mono,
+        wall_ns,
+        suspended_ns: suspended_ns(),
+    }
+}
+
+/// For how long this boot has been suspended: `CLOCK_BOOTTIME` runs on meanwhile, `CLOCK_MONOTONIC` does
+/// not. Told to a microsecond, since the two are not read at the same moment.
+fn suspended_ns() -> u64 {
+    let monotonic = clock_gettime(ClockId::Monotonic);
+    let monotonic_ns = monotonic.tv_sec as u64 * 1_000_000_000 + monotonic.tv_nsec as u64;
+    let ahead = boot_time().since(MonoNs(monotonic_ns)).unwrap_or_default();
+    ahead / 1000 * 1000
 }

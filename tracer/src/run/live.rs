@@ -1,7 +1,8 @@
 //! The verb `live`: every change as a line, every life as a picture.
 
+use super::course::wall_of;
 use super::failure::Failure;
-use super::host::wall_clock;
+use super::host::clock;
 use super::teller::{Beginning, Teller};
 use super::trace::trace;
 use super::writer::{Writer, check_reader};
@@ -13,9 +14,9 @@ use crate::track::Output;
 
 /// The top-level entry point for `live`.
 pub(super) fn run(plan: Plan) -> Result<Exit, Failure> {
-    let wall = wall_clock();
-    let writer = Writer::new(&plan.output, wall, plan.quiet, plan.verbose > 0);
-    trace(plan, wall, writer)
+    let clock = clock();
+    let writer = Writer::new(&plan.output, wall_of(clock), plan.quiet, plan.verbose > 0);
+    trace(plan, clock, writer)
 }
 
 impl Teller for Writer {

@@ -4,12 +4,15 @@
 //! **Never:** work that another room could do.
 
 mod attach;
+mod course;
 mod failure;
+mod head;
 mod hidden;
 mod host;
 mod live;
 mod pages;
 mod screen;
+mod session;
 mod stop;
 mod surroundings;
 mod teller;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::failure::Failure;
+use crate::evidence::Namespace;
 use crate::model::MonoNs;
 use crate::sink::Session;
 use crate::source::netns::NetNs;
@@ -24,6 +25,21 @@ pub(super) trait Teller {
 
     /// The trace has begun: from now on, every change is seen or counted as lost.
     fn begin(&mut self, beginning: &Beginning) -> Result<(), Failure>;
+
+    /// Evidence tells of network namespaces. Live, whoever needs them looks into them.
+    fn namespaces(&mut self, _namespaces: &[Namespace]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Evidence tells the paths of cgroups.
+    fn cgroups(&mut self, _cgroups: &[(u64, String)]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Whether this is to be told at all, and counts in the summary.
+    fn wants(&self, _output: &Output) -> bool {
+        true
+    }
 
     /// Something is to be told.
     fn output(&mut self, output: &Output) -> Result<(), Failure>;

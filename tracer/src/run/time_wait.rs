@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::course::wall_of;
 use super::failure::Failure;
-use super::host::wall_clock;
+use super::host::clock;
 use super::screen::{LEAVE, OtherScreen};
 use super::teller::{Beginning, Teller};
 use super::trace::trace;
@@ -34,9 +35,9 @@ const HEADING: usize = 8;
 
 /// The top-level entry point for `time-wait`.
 pub(super) fn run(planned: TimeWaitPlan) -> Result<Exit, Failure> {
-    let wall = wall_clock();
-    let teller = Figures::new(&planned, wall);
-    trace(planned.plan, wall, teller)
+    let clock = clock();
+    let teller = Figures::new(&planned, wall_of(clock));
+    trace(planned.plan, clock, teller)
 }
 
 /// How the figures are told.
@@ -124,7 +125,7 @@ impl Figures {
         };
         let view = View {
             report: &report,
-            method: session.time_wait,
+            method: &session.time_wait,
             cgroups: &self.around.cgroups,
             evicted,
             is_last,

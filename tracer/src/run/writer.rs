@@ -68,7 +68,7 @@ impl Writer {
 
     pub(super) fn session(&mut self, session: &Session) -> Result<(), Failure> {
         if let Encoder::Text(text) = &mut self.encoder {
-            text.timewait_hooked = matches!(session.time_wait, "fentry" | "timer");
+            text.timewait_hooked = matches!(session.time_wait.as_str(), "fentry" | "timer");
         }
         let bytes = match &self.encoder {
             Encoder::Text(_) if self.quiet => return Ok(()),

@@ -27,15 +27,15 @@ fn wall() -> WallClock {
 
 fn session() -> Session {
     Session {
-        tracer: "0.1.0",
+        tracer: "0.1.0".to_owned(),
         kernel: "6.12.117".to_owned(),
         machine: "x86_64".to_owned(),
         boot_id: Some("5a8b0d2e-7a3f-4a67-9f0e-0d9e0c9a4c11".to_owned()),
         hostname: "web1".to_owned(),
-        hook: "tp_btf",
-        time_wait: "fentry",
+        hook: "tp_btf".to_owned(),
+        time_wait: "fentry".to_owned(),
         time_wait_bound: Some("exact, but for those older than the trace".to_owned()),
-        half_open: "fentry",
+        half_open: "fentry".to_owned(),
         filters: vec!["--port 80,443".to_owned()],
         start: MonoNs(START),
         wall: wall(),

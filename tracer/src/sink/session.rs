@@ -6,7 +6,7 @@ use crate::model::{MonoNs, WallClock};
 #[derive(Clone, Debug)]
 pub struct Session {
     /// Version of the agent.
-    pub tracer: &'static str,
+    pub tracer: String,
     /// Kernel release, as `uname -r` prints it.
     pub kernel: String,
     /// Machine, as `uname -m` prints it.
@@ -16,13 +16,13 @@ pub struct Session {
     /// Name of this host.
     pub hostname: String,
     /// How the tracepoint is attached: `tp_btf` or `tracepoint`.
-    pub hook: &'static str,
+    pub hook: String,
     /// How TIME_WAIT is measured: `fentry`, `timer`, `diag` or `off`.
-    pub time_wait: &'static str,
+    pub time_wait: String,
     /// How exact its durations are, in a person's words; `None` where it is not measured.
     pub time_wait_bound: Option<String>,
     /// How the half-open time of a listener's connections is measured: `fentry`, `timer` or `off`.
-    pub half_open: &'static str,
+    pub half_open: String,
     /// The filters, as they were understood, in a person's words.
     pub filters: Vec<String>,
     /// When it began: from here on, every change is seen or counted as lost.

@@ -53,13 +53,13 @@ impl Text {
         let palette = self.palette();
         let line = format!(
             "tracer {} · Linux {} {} · sock:inet_sock_set_state via {} · TIME_WAIT {} · {} ring",
-            session.tracer,
+            printable(&session.tracer),
             printable(&session.kernel),
             printable(&session.machine),
-            session.hook,
-            match session.time_wait {
+            printable(&session.hook),
+            match session.time_wait.as_str() {
                 "off" => "not measured".to_owned(),
-                method => format!("via {method}"),
+                method => format!("via {}", printable(method)),
             },
             bytes(session.ring_bytes),
         );

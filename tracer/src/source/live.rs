@@ -20,6 +20,7 @@ use crate::model::{Batch, EarlyFilter, Loss};
 pub(super) use attach::OBJECT;
 pub use error::LiveError;
 pub use hidden::{Method, MethodChoice};
+pub use tracer_ebpf::ABI_VERSION;
 
 /// How the tracepoint is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,18 +15,18 @@ use crate::stats::Summary;
 pub(super) struct SessionLine<'a> {
     pub(super) r#type: &'static str,
     pub(super) schema: &'static str,
-    pub(super) tracer: &'static str,
+    pub(super) tracer: &'a str,
     pub(super) kernel: &'a str,
     pub(super) boot_id: Option<&'a str>,
     pub(super) hostname: &'a str,
     /// `tp_btf` or `tracepoint`.
-    pub(super) hook: &'static str,
+    pub(super) hook: &'a str,
     /// `fentry`, `timer`, `diag` or `off`.
-    pub(super) time_wait: &'static str,
+    pub(super) time_wait: &'a str,
     /// How exact the durations of TIME_WAIT are, as text.
     pub(super) time_wait_bound: Option<&'a str>,
     /// `fentry`, `timer` or `off`.
-    pub(super) half_open: &'static str,
+    pub(super) half_open: &'a str,
     pub(super) filters: &'a [String],
     pub(super) wall: String,
     pub(super) mono_ns: u64,

@@ -175,15 +175,15 @@ fn timelines(addr: IpAddr) -> Vec<Timeline> {
 
 fn session() -> Session {
     Session {
-        tracer: "0.1.0",
+        tracer: "0.1.0".to_owned(),
         kernel: "6.12.117+deb13-cloud-amd64".to_owned(),
         machine: "x86_64".to_owned(),
         boot_id: None,
         hostname: "web1".to_owned(),
-        hook: "tracepoint",
-        time_wait: "off",
+        hook: "tracepoint".to_owned(),
+        time_wait: "off".to_owned(),
         time_wait_bound: None,
-        half_open: "off",
+        half_open: "off".to_owned(),
         filters: [
             "--port 80,443,8080,8443",
             "--addr 10.0.0.0/8",

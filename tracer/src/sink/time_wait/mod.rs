@@ -21,7 +21,7 @@ pub struct View<'a> {
     /// The figures.
     pub report: &'a Report,
     /// How TIME_WAIT is measured: `fentry`, `timer` or `diag`.
-    pub method: &'static str,
+    pub method: &'a str,
     /// Paths of cgroups, below the root of the hierarchy, where they are known.
     pub cgroups: &'a BTreeMap<u64, String>,
     /// Connections that were let go because too many were alive.

@@ -25,6 +25,13 @@ impl Method {
             Self::Timer => "timer",
         }
     }
+
+    /// Returns the method of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Fentry, Self::Timer]
+            .into_iter()
+            .find(|method| method.name() == name)
+    }
 }
 
 /// Which method is wanted.

@@ -21,7 +21,7 @@ pub(super) struct Line<'a> {
     pub(super) mono_ns: u64,
     pub(super) duration_ns: u64,
     pub(super) last: bool,
-    pub(super) method: &'static str,
+    pub(super) method: &'a str,
     pub(super) hz: Option<u32>,
     pub(super) usual_from_ns: u64,
     pub(super) usual_to_ns: u64,

@@ -1,0 +1,348 @@
+//! The course of a trace: what it took in becomes what is told, live or from evidence.
+//!
+//! **Owns:** the order in which tracker, asker, reconciliation and figures take things in.
+//! **Never:** a clock, or a look at this host: the same entries are told in the same way.
+
+use std::mem;
+
+use super::failure::Failure;
+use super::hidden::HiddenMethods;
+use super::session::session;
+use super::teller::{Beginning, Teller};
+use crate::cli::exit::Exit;
+use crate::evidence::{Asked, Clock, Closing, Entry, Head, Turn};
+use crate::model::{Batch, Event, Existing, Look, Loss, MonoNs, Question, Reading, WallClock};
+use crate::source::netns::NetNs;
+use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
+use crate::track::asking::Asker;
+use crate::track::{Limits, Origin, Output, Selection, Tracker};
+
+/// What is to be told of a trace.
+pub(super) struct Wanted {
+    /// Which connections.
+    pub(super) selection: Selection,
+    /// The filters in words.
+    pub(super) filters: Vec<String>,
+    /// Only what the tracepoint said.
+    pub(super) raw: bool,
+    /// Bounds of the tracker.
+    pub(super) limits: Limits,
+    /// Why the kernel's counters say nothing about what is told, if they do not.
+    pub(super) not_comparable: Option<String>,
+}
+
+/// A trace, as far as it came.
+pub(super) struct Course<T> {
+    head: Head,
+    methods: HiddenMethods,
+    tracker: Tracker,
+    asker: Option<Asker>,
+    summary: SummaryBuilder,
+    teller: T,
+    filters: Vec<String>,
+    raw: bool,
+    not_comparable: Option<String>,
+    /// The network namespaces that are looked into while it is told.
+    namespaces: Vec<NetNs>,
+    /// The kernel's counters of the begin.
+    counters: Vec<Reading>,
+    /// Sockets that existed, until all are known.
+    existing: Vec<Existing>,
+    /// From the first turn on.
+    reconciler: Option<Reconciler>,
+    /// Losses that belong behind what has been read so far.
+    losses: Vec<Loss>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// What existed is being listed; nothing is told yet.
+    Listing,
+    Running,
+    /// It was told to end at this moment; what is still in the ring buffer is read.
+    Closing(MonoNs),
+    /// All has been read.
+    Drained,
+}
+
+impl<T: Teller> Course<T> {
+    /// Begins; `namespaces` are those that `teller` may look into.
+    pub(super) fn new(
+        head: Head,
+        methods: HiddenMethods,
+        wanted: Wanted,
+        namespaces: Vec<NetNs>,
+        teller: T,
+    ) -> Self {
+        let mut tracker = Tracker::new(wanted.selection, wanted.limits);
+        tracker.follow(methods.follows(head.start));
+        Self {
+            tracker,
+            asker: methods.asker(wanted.limits.connections),
+            summary: SummaryBuilder::new(methods.names()),
+            teller,
+            filters: wanted.filters,
+            raw: wanted.raw,
+            not_comparable: wanted.not_comparable,
+            namespaces,
+            counters: Vec::new(),
+            existing: Vec::new(),
+            reconciler: None,
+            losses: Vec::new(),
+            stage: Stage::Listing,
+            methods,
+            head,
+        }
+    }
+
+    /// Returns what traced, on what, and how.
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Returns who tells of it.
+    pub(super) fn teller(&mut self) -> &mut T {
+        &mut self.teller
+    }
+
+    /// Returns how many connections were let go because too many were alive.
+    pub(super) fn evicted(&self) -> u64 {
+        self.tracker.tally().evicted
+    }
+
+    /// Takes an entry in, and tells what comes of it. Of [`Entry::End`] it is said where
+    /// [`finish`](Self::finish) is called.
+    pub(super) fn take(&mut self, entry: Entry) -> Result<(), Failure> {
+        match entry {
+            Entry::Head(_) | Entry::Clock(_) | Entry::End(_) => Ok(()),
+            Entry::Counters(counters) => {
+                self.counters = counters;
+                Ok(())
+            }
+            Entry::Namespaces(namespaces) => self.teller.namespaces(&namespaces),
+            Entry::Cgroups(cgroups) => self.teller.cgroups(&cgroups),
+            Entry::Existing(existing) => {
+                self.existing.push(existing);
+                Ok(())
+            }
+            Entry::ExistingComplete => self.existing_complete(),
+            Entry::Turn(turn) => self.take_turn(turn),
+            Entry::Closing(closing) => {
+                self.close(closing);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a whole turn in, as it was kept.
+    fn take_turn(&mut self, turn: Turn) -> Result<(), Failure> {
+        let Turn {
+            batch,
+            losses,
+            emptied,
+            asked,
+            timeout,
+        } = turn;
+        self.records(&batch, losses, emptied)?;
+        if let Some(Asked { now, answers }) = asked {
+            // They come out as they did then, or others do, of which nothing is known.
+            drop(self.questions(now));
+            self.answers(&answers);
+        }
+        if let Some(now) = timeout {
+            self.timeout(now);
+        }
+        self.tell()
+    }
+
+    /// Takes in what was read from the ring buffer, and whether that emptied it.
+    pub(super) fn records(
+        &mut self,
+        batch: &Batch,
+        losses: Vec<Loss>,
+        emptied: bool,
+    ) -> Result<(), Failure> {
+        self.losses.extend(losses);
+        let held = mem::take(&mut self.losses);
+        let (counters, existing) = (&mut self.counters, &self.existing);
+        let tells = self.methods.tells();
+        let reconciler = self
+            .reconciler
+            .get_or_insert_with(|| Reconciler::new(mem::take(counters), existing, tells));
+        let Self {
+            tracker,
+            asker,
+            raw,
+            ..
+        } = self;
+        let later = batch.events(held, |event| {
+            match &event {
+                Event::StateChange(change) => reconciler.count(change),
+                // The tracepoint did not say it.
+                Event::Timewait(_) | Event::Request(_) if *raw => return,
+                Event::Timewait(timewait) => reconciler.count_timewait(timewait),
+                Event::Request(request) => reconciler.count_request(request),
+                _ => {}
+            }
+            if let Some(asker) = asker {
+                asker.handle(&event);
+            }
+            tracker.handle(&event);
+        })?;
+        if emptied {
+            for loss in later {
+                self.tracker.handle(&Event::Loss(loss));
+            }
+        } else {
+            // Their place is between records that are still to be read.
+            self.losses = later;
+        }
+        Ok(())
+    }
+
+    /// What changed while the list was made has been taken in, then comes the list: changes tell more.
+    fn existing_complete(&mut self) -> Result<(), Failure> {
+        // There may have been no turn yet.
+        self.records(&Batch::default(), Vec::new(), false)?;
+        for socket in mem::take(&mut self.existing) {
+            let event = Event::Existing(socket);
+            if let Some(asker) = &mut self.asker {
+                asker.handle(&event);
+            }
+            self.tracker.handle(&event);
+        }
+        self.tracker.handle(&Event::ExistingComplete);
+        self.stage = Stage::Running;
+        let session = session(
+            &self.head,
+            self.methods,
+            mem::take(&mut self.filters),
+            self.tracker.tally().existing,
+        );
+        self.teller.begin(&Beginning {
+            session: &session,
+            namespaces: &self.namespaces,
+            hz: self.methods.hz(),
+        })?;
+        self.tell()
+    }
+
+    /// Returns what is to be asked by `now`, or a part of it.
+    pub(super) fn questions(&mut self, now: MonoNs) -> Vec<Question> {
+        self.drain();
+        self.asker
+            .as_mut()
+            .map_or_else(Vec::new, |asker| asker.questions(now))
+    }
+
+    /// Takes answers in.
+    pub(super) fn answers(&mut self, answers: &[(Question, Look)]) {
+        let Some(asker) = &mut self.asker else {
+            return;
+        };
+        for (question, look) in answers {
+            if let Some(event) = asker.answer(question, look) {
+                self.tracker.handle(&event);
+            }
+        }
+        while let Some(question) = asker.poll_given_up() {
+            self.tracker.give_up_timewait(&question);
+        }
+    }
+
+    /// It is `now`, and nothing older is still to be read.
+    pub(super) fn timeout(&mut self, now: MonoNs) {
+        self.tracker.handle_timeout(now);
+    }
+
+    /// Returns when something is due, if anything is.
+    pub(super) fn poll_timeout(&self) -> Option<MonoNs> {
+        let asked = self.asker.as_ref().and_then(Asker::poll_timeout);
+        let told = self.tracker.poll_timeout();
+        [told, asked].into_iter().flatten().min()
+    }
+
+    /// Tells what there is to tell.
+    pub(super) fn tell(&mut self) -> Result<(), Failure> {
+        if self.stage == Stage::Listing {
+            return Ok(());
+        }
+        while let Some(output) = self.tracker.poll() {
+            if self.raw && is_found(&output) || !self.teller.wants(&output) {
+                continue;
+            }
+            self.summary.add(&output);
+            self.teller.output(&output)?;
+        }
+        self.teller.flush()
+    }
+
+    /// It was told to end; turns follow, until the ring buffer is empty or they are newer.
+    fn close(&mut self, closing: Closing) {
+        if let Some(reconciler) = &mut self.reconciler {
+            reconciler.close(closing.counters);
+        }
+        self.stage = Stage::Closing(closing.at);
+    }
+
+    /// All has been read of a trace that was told to end: what waited for its place has it now, and what
+    /// is still there is to be known as of that moment.
+    fn drain(&mut self) {
+        let Stage::Closing(at) = self.stage else {
+            return;
+        };
+        self.stage = Stage::Drained;
+        for loss in mem::take(&mut self.losses) {
+            self.tracker.handle(&Event::Loss(loss));
+        }
+        if let Some(asker) = &mut self.asker {
+            asker.ask_all(at);
+        }
+    }
+
+    /// The trace ended; `cut_short` says why its end is not known, if it is not.
+    pub(super) fn finish(mut self, end: MonoNs, cut_short: Option<&str>) -> Result<Exit, Failure> {
+        if self.stage == Stage::Listing {
+            self.existing_complete()?;
+        }
+        if self.stage == Stage::Running {
+            self.stage = Stage::Closing(end);
+        }
+        self.drain();
+        self.tracker.finish(end);
+        self.tell()?;
+
+        let tally = self.tracker.tally();
+        let reason = cut_short.map(str::to_owned).or(self.not_comparable.take());
+        let kernel = match (reason, &self.reconciler) {
+            (None, Some(reconciler)) => Ok(reconciler.compare()),
+            (reason, _) => Err(reason.unwrap_or_default()),
+        };
+        let duration_ns = end.since(self.head.start).unwrap_or_default();
+        let summary = self.summary.finish(
+            duration_ns,
+            tally.evicted,
+            TimewaitSockets {
+                found: tally.timewait_found,
+                open: tally.timewait_open,
+            },
+            kernel,
+        );
+        self.teller.end(&summary, end)?;
+        Ok(match summary.lost + summary.evicted {
+            0 => Exit::Done,
+            _ => Exit::Incomplete,
+        })
+    }
+}
+
+/// The clock that every time of a trace is told by.
+pub(super) fn wall_of(clock: Clock) -> WallClock {
+    WallClock::new(clock.mono, clock.wall_ns)
+}
+
+/// Returns whether it shows a socket that was found, rather than something that happened.
+fn is_found(output: &Output) -> bool {
+    matches!(output, Output::Change(change) if change.origin == Origin::Snapshot)
+}

@@ -1,0 +1,55 @@
+//! What traces, on what, and how: the begin of a trace, for whoever tells of it here or elsewhere.
+
+use super::hidden::HiddenMethods;
+use super::host::Host;
+use crate::cli::plan::Plan;
+use crate::evidence::{Clock, Head, TimeZoneOf, User};
+use crate::model::MonoNs;
+use crate::source::live::Hook;
+
+/// What is known once the hooks are attached.
+pub(super) struct Attached {
+    pub(super) hook: Hook,
+    pub(super) methods: HiddenMethods,
+    pub(super) start: MonoNs,
+    pub(super) clock: Clock,
+    /// What the host does not allow.
+    pub(super) missing: Vec<String>,
+    /// What could not be looked into.
+    pub(super) notes: Vec<String>,
+}
+
+/// Puts together what a trace begins with.
+pub(super) fn head(plan: &Plan, attached: Attached) -> Head {
+    let host = Host::read();
+    let names = attached.methods.names();
+    Head {
+        tracer: env!("CARGO_PKG_VERSION").to_owned(),
+        abi: u32::from(crate::source::live::ABI_VERSION),
+        kernel: host.kernel,
+        machine: host.machine,
+        boot_id: host.boot_id,
+        hostname: host.hostname,
+        build_id: None,
+        hook: attached.hook.name().to_owned(),
+        time_wait: names.time_wait.unwrap_or("off").to_owned(),
+        half_open: names.half_open.unwrap_or("off").to_owned(),
+        sees_silent_rearms: attached.methods.sees_silent_rearms(),
+        hz: attached.methods.hz(),
+        missing: attached.missing,
+        notes: attached.notes,
+        filters: plan.filter_words.clone(),
+        netns: plan.selection.netns.clone(),
+        command: Vec::new(),
+        user: User { uid: 0, name: None },
+        start: attached.start,
+        clock: attached.clock,
+        zone: TimeZoneOf {
+            iana: None,
+            offset_s: 0,
+        },
+        ring_bytes: plan.ring_bytes,
+        max_connections: plan.limits.connections as u64,
+        hold_ns: plan.limits.hold_ns,
+    }
+}
