@@ -99,6 +99,11 @@ impl KernelCounters {
     pub fn skipped(&self) -> usize {
         self.skipped
     }
+
+    /// Returns the same counters, read from a text that had so many such lines.
+    pub fn with_skipped(self, skipped: usize) -> Self {
+        Self { skipped, ..self }
+    }
 }
 
 impl FromIterator<(String, u64)> for KernelCounters {

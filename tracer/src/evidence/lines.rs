@@ -1,0 +1,161 @@
+//! Entries as lines of JSON: which keys there are, and what they hold.
+//!
+//! **Owns:** the schema, in structures of its own: the model's can change without it.
+//! **Never:** a record: a turn's line says how many it takes, and they stand behind the text.
+//!
+//! A key that is not known is passed over, and one that is missing is unknown. Times are nanoseconds of the
+//! boot-time clock, but for `wall_ns`, which is since the Unix epoch, in a string: it can be longer than
+//! the numbers of many readers.
+
+mod head;
+mod kernel;
+mod turn;
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Clock, Closing, Entry, Turn};
+use crate::model::MonoNs;
+
+use head::HeadLine;
+use kernel::{ExistingLine, NamespaceLine, ReadingLine};
+pub(super) use turn::TurnLine;
+
+/// A line.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Line {
+    Head(Box<HeadLine>),
+    Counters {
+        counters: Vec<ReadingLine>,
+    },
+    Namespaces {
+        namespaces: Vec<NamespaceLine>,
+    },
+    Cgroups {
+        cgroups: Vec<(u64, String)>,
+    },
+    Existing(ExistingLine),
+    ExistingComplete,
+    Turn(TurnLine),
+    Clock(ClockLine),
+    Closing {
+        at: u64,
+        counters: Vec<ReadingLine>,
+    },
+    End {
+        at: u64,
+    },
+    /// Of a later version, and passed over.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The clocks at one moment.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ClockLine {
+    mono_ns: u64,
+    wall_ns: String,
+    suspended_ns: u64,
+}
+
+impl From<Clock> for ClockLine {
+    fn from(clock: Clock) -> Self {
+        Self {
+            mono_ns: clock.mono.0,
+            wall_ns: clock.wall_ns.to_string(),
+            suspended_ns: clock.suspended_ns,
+        }
+    }
+}
+
+impl ClockLine {
+    fn into_clock(self) -> Result<Clock, String> {
+        let wall_ns = self.wall_ns.parse();
+        Ok(Clock {
+            mono: MonoNs(self.mono_ns),
+            wall_ns: wall_ns.map_err(|_| format!("`wall_ns` is no number: {:?}", self.wall_ns))?,
+            suspended_ns: self.suspended_ns,
+        })
+    }
+}
+
+/// What a line says.
+pub(super) enum Said {
+    /// An entry. A turn is without its records: so many, and whether its next line goes on with it.
+    Entry(Entry, u32, bool),
+    /// Nothing that this version knows.
+    Unknown,
+}
+
+impl Line {
+    /// Makes the line of an entry; `records` of a turn's records belong to it.
+    pub(super) fn of(entry: &Entry) -> Self {
+        let readings =
+            |readings: &[crate::model::Reading]| readings.iter().map(ReadingLine::from).collect();
+        match entry {
+            Entry::Head(head) => Self::Head(Box::new(HeadLine::from(&**head))),
+            Entry::Counters(counters) => Self::Counters {
+                counters: readings(counters),
+            },
+            Entry::Namespaces(namespaces) => Self::Namespaces {
+                namespaces: namespaces.iter().map(NamespaceLine::from).collect(),
+            },
+            Entry::Cgroups(cgroups) => Self::Cgroups {
+                cgroups: cgroups.clone(),
+            },
+            Entry::Existing(existing) => Self::Existing(ExistingLine::from(existing)),
+            Entry::ExistingComplete => Self::ExistingComplete,
+            Entry::Turn(turn) => Self::turn(turn, turn.batch.records().count() as u32),
+            Entry::Clock(clock) => Self::Clock(ClockLine::from(*clock)),
+            Entry::Closing(closing) => Self::Closing {
+                at: closing.at.0,
+                counters: readings(&closing.counters),
+            },
+            Entry::End(at) => Self::End { at: at.0 },
+        }
+    }
+
+    /// Makes the line of a turn that takes so many records.
+    pub(super) fn turn(turn: &Turn, records: u32) -> Self {
+        Self::Turn(TurnLine::new(turn, records))
+    }
+
+    /// Appends it, without an end.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        serde_json::to_writer(out, self)
+            .expect("memory takes any bytes, and every key of these structures is a string");
+    }
+
+    /// Reads a line; the error says why it is none.
+    pub(super) fn read(line: &[u8]) -> Result<Said, String> {
+        let line: Self = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let readings = |lines: Vec<ReadingLine>| lines.into_iter().map(Into::into).collect();
+        let entry = match line {
+            Self::Head(head) => Entry::Head(Box::new(head.into_head()?)),
+            Self::Counters { counters } => Entry::Counters(readings(counters)),
+            Self::Namespaces { namespaces } => {
+                let namespaces = namespaces.into_iter().map(NamespaceLine::into_namespace);
+                Entry::Namespaces(namespaces.collect::<Result<_, _>>()?)
+            }
+            Self::Cgroups { cgroups } => Entry::Cgroups(cgroups),
+            Self::Existing(existing) => Entry::Existing(existing.into_existing()?),
+            Self::ExistingComplete => Entry::ExistingComplete,
+            Self::Turn(turn) => {
+                let (records, goes_on) = (turn.records, turn.goes_on);
+                return Ok(Said::Entry(
+                    Entry::Turn(turn.into_turn()?),
+                    records,
+                    goes_on,
+                ));
+            }
+            Self::Clock(clock) => Entry::Clock(clock.into_clock()?),
+            Self::Closing { at, counters } => Entry::Closing(Closing {
+                at: MonoNs(at),
+                counters: readings(counters),
+            }),
+            Self::End { at } => Entry::End(MonoNs(at)),
+            Self::Unknown => return Ok(Said::Unknown),
+        };
+        Ok(Said::Entry(entry, 0, false))
+    }
+}

@@ -1,0 +1,123 @@
+//! The line of [`Head`].
+
+use serde::{Deserialize, Serialize};
+
+use super::ClockLine;
+use crate::evidence::entry::{Head, TimeZoneOf, User};
+use crate::model::MonoNs;
+
+/// What traced, on what, and how. The keys are the fields of [`Head`].
+#[derive(Serialize, Deserialize)]
+pub(in crate::evidence) struct HeadLine {
+    tracer: String,
+    abi: u32,
+    kernel: String,
+    machine: String,
+    boot_id: Option<String>,
+    hostname: String,
+    build_id: Option<String>,
+    hook: String,
+    time_wait: String,
+    half_open: String,
+    sees_silent_rearms: bool,
+    hz: Option<u32>,
+    missing: Vec<String>,
+    notes: Vec<String>,
+    filters: Vec<String>,
+    netns: Vec<u32>,
+    command: Vec<String>,
+    user: UserLine,
+    start: u64,
+    clock: ClockLine,
+    zone: ZoneLine,
+    ring_bytes: u32,
+    max_connections: u64,
+    hold_ns: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UserLine {
+    uid: u32,
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ZoneLine {
+    iana: Option<String>,
+    offset_s: i32,
+}
+
+impl From<&Head> for HeadLine {
+    fn from(head: &Head) -> Self {
+        let head = head.clone();
+        Self {
+            tracer: head.tracer,
+            abi: head.abi,
+            kernel: head.kernel,
+            machine: head.machine,
+            boot_id: head.boot_id,
+            hostname: head.hostname,
+            build_id: head.build_id,
+            hook: head.hook,
+            time_wait: head.time_wait,
+            half_open: head.half_open,
+            sees_silent_rearms: head.sees_silent_rearms,
+            hz: head.hz,
+            missing: head.missing,
+            notes: head.notes,
+            filters: head.filters,
+            netns: head.netns,
+            command: head.command,
+            user: UserLine {
+                uid: head.user.uid,
+                name: head.user.name,
+            },
+            start: head.start.0,
+            clock: head.clock.into(),
+            zone: ZoneLine {
+                iana: head.zone.iana,
+                offset_s: head.zone.offset_s,
+            },
+            ring_bytes: head.ring_bytes,
+            max_connections: head.max_connections,
+            hold_ns: head.hold_ns,
+        }
+    }
+}
+
+impl HeadLine {
+    pub(super) fn into_head(self) -> Result<Head, String> {
+        Ok(Head {
+            tracer: self.tracer,
+            abi: self.abi,
+            kernel: self.kernel,
+            machine: self.machine,
+            boot_id: self.boot_id,
+            hostname: self.hostname,
+            build_id: self.build_id,
+            hook: self.hook,
+            time_wait: self.time_wait,
+            half_open: self.half_open,
+            sees_silent_rearms: self.sees_silent_rearms,
+            hz: self.hz,
+            missing: self.missing,
+            notes: self.notes,
+            filters: self.filters,
+            netns: self.netns,
+            command: self.command,
+            user: User {
+                uid: self.user.uid,
+                name: self.user.name,
+            },
+            start: MonoNs(self.start),
+            clock: self.clock.into_clock()?,
+            zone: TimeZoneOf {
+                iana: self.zone.iana,
+                offset_s: self.zone.offset_s,
+            },
+            ring_bytes: self.ring_bytes,
+            max_connections: self.max_connections,
+            hold_ns: self.hold_ns,
+        })
+    }
+}

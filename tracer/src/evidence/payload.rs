@@ -1,0 +1,208 @@
+//! The unpacked payload of a frame of entries: lines of JSON, and the records that turns took in.
+//!
+//! **Owns:** its layout. Length of the text (u32), the text; number of records (u32), and for each of them, in
+//! order, the number of its group (u8); number of groups (u8), and of each group the size of its records
+//! (u32), how many (u32), and the records as [`records`](super::records) packs them.
+//! **Never:** what a line says.
+
+use std::collections::VecDeque;
+
+use super::layout::MAX_PAYLOAD;
+use super::records::{self, Packer};
+
+/// Bytes that a payload has beside its text and its records.
+const FRAMING: usize = 9;
+/// Bytes of a group beside its records.
+const GROUP_FRAMING: usize = 8;
+/// What is kept free: zstd can make a little longer what cannot be made shorter.
+const MARGIN: usize = 128 << 10;
+/// The most groups of a payload.
+const MOST_GROUPS: usize = u8::MAX as usize;
+
+/// Records of one size, in order.
+#[derive(Debug)]
+struct Group {
+    size: usize,
+    count: usize,
+    rows: Vec<u8>,
+}
+
+/// A payload that is being put together.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    text: Vec<u8>,
+    order: Vec<u8>,
+    groups: Vec<Group>,
+    /// The most bytes that it takes as things are.
+    most: usize,
+    packer: Packer,
+}
+
+impl Draft {
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.order.is_empty()
+    }
+
+    /// How many bytes wait, before they are packed.
+    pub(super) fn bytes(&self) -> usize {
+        let rows: usize = self.groups.iter().map(|group| group.rows.len()).sum();
+        self.text.len() + self.order.len() + rows
+    }
+
+    pub(super) fn records(&self) -> u64 {
+        self.order.len() as u64
+    }
+
+    /// Appends a line of text; returns whether there was room for it.
+    pub(super) fn line(&mut self, line: &[u8]) -> bool {
+        if !self.has_room(line.len() + 1) {
+            return false;
+        }
+        self.text.extend_from_slice(line);
+        self.text.push(b'\n');
+        self.most += line.len() + 1;
+        true
+    }
+
+    /// Appends a record; returns whether there was room for it beside another `spare` bytes.
+    pub(super) fn record(&mut self, record: &[u8], spare: usize) -> bool {
+        let size = record.len();
+        let group = self.groups.iter().position(|group| group.size == size);
+        let framing = if group.is_none() { GROUP_FRAMING } else { 0 };
+        let more = 1 + records::most(size) + framing;
+        let index = group.unwrap_or(self.groups.len());
+        if !self.has_room(more + spare) || index >= MOST_GROUPS {
+            return false;
+        }
+        if group.is_none() {
+            self.groups.push(Group {
+                size,
+                count: 0,
+                rows: Vec::new(),
+            });
+        }
+        let group = &mut self.groups[index];
+        group.rows.extend_from_slice(record);
+        group.count += 1;
+        self.order.push(index as u8);
+        self.most += more;
+        true
+    }
+
+    fn has_room(&self, more: usize) -> bool {
+        FRAMING + self.most + more <= MAX_PAYLOAD - MARGIN
+    }
+
+    /// Writes it into `out`, which is emptied before, and begins anew.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(&(self.text.len() as u32).to_le_bytes());
+        out.append(&mut self.text);
+        out.extend_from_slice(&(self.order.len() as u32).to_le_bytes());
+        out.append(&mut self.order);
+        out.push(self.groups.len() as u8);
+        for group in &self.groups {
+            out.extend_from_slice(&(group.size as u32).to_le_bytes());
+            out.extend_from_slice(&(group.count as u32).to_le_bytes());
+            self.packer.pack(&group.rows, group.size, group.count, out);
+        }
+        self.clear();
+    }
+
+    /// Forgets what it holds.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.order.clear();
+        self.groups.clear();
+        self.most = 0;
+    }
+}
+
+/// A payload that was read.
+#[derive(Debug, Default)]
+pub(super) struct Payload {
+    text: Vec<u8>,
+    at: usize,
+    order: VecDeque<u8>,
+    /// Size of the records, the records, and where the next one is.
+    groups: Vec<(usize, Vec<u8>, usize)>,
+}
+
+impl Payload {
+    /// Reads a payload; the error says what in it is not as it should be.
+    pub(super) fn read(mut bytes: &[u8]) -> Result<Self, &'static str> {
+        let text = counted(&mut bytes).ok_or("its text ends early")?;
+        let order = counted(&mut bytes).ok_or("the order of its records ends early")?;
+        let (&groups, mut bytes) = bytes.split_first().ok_or("it has no groups of records")?;
+        let mut payload = Self {
+            text: text.to_vec(),
+            at: 0,
+            order: order.iter().copied().collect(),
+            groups: Vec::new(),
+        };
+        let mut left = MAX_PAYLOAD;
+        for index in 0..groups {
+            let sizes = number(&mut bytes).zip(number(&mut bytes));
+            let (size, count) = sizes.ok_or("a group of records ends early")?;
+            if count != order.iter().filter(|&&group| group == index).count() {
+                return Err("the order of its records names others than there are");
+            }
+            left = size
+                .checked_mul(count)
+                .and_then(|bytes| left.checked_sub(bytes))
+                .ok_or("its records are more than a frame may have")?;
+            let (rows, rest) =
+                records::unpack(bytes, size, count).ok_or("a group of records cannot be read")?;
+            payload.groups.push((size, rows, 0));
+            bytes = rest;
+        }
+        if order.iter().any(|&group| group >= groups) {
+            return Err("the order of its records names a group that there is not");
+        }
+        match bytes {
+            [] => Ok(payload),
+            _ => Err("more follows its records"),
+        }
+    }
+
+    /// The next line, without its end.
+    pub(super) fn line(&mut self) -> Option<&[u8]> {
+        let rest = &self.text[self.at..];
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.iter().position(|&byte| byte == b'\n');
+        let line = &rest[..end.unwrap_or(rest.len())];
+        self.at += line.len() + usize::from(end.is_some());
+        Some(line)
+    }
+
+    /// The next record.
+    pub(super) fn record(&mut self) -> Option<&[u8]> {
+        let group = usize::from(self.order.pop_front()?);
+        let (size, rows, next) = self.groups.get_mut(group)?;
+        let record = rows.get(*next..*next + *size)?;
+        *next += *size;
+        Some(record)
+    }
+
+    /// How many records no line has taken.
+    pub(super) fn records_left(&self) -> usize {
+        self.order.len()
+    }
+}
+
+/// Takes a number off the front.
+fn number(bytes: &mut &[u8]) -> Option<usize> {
+    let (&number, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u32::from_le_bytes(number) as usize)
+}
+
+/// Takes a number, and as many bytes, off the front.
+fn counted<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let length = number(bytes)?;
+    let (taken, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
+}

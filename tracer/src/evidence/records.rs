@@ -1,0 +1,229 @@
+//! Records of one size, packed: each as what it differs in from an earlier one, word by word.
+//!
+//! **Owns:** the packing, which keeps every byte of every record.
+//! **Never:** what a record means. That the eight bytes at 8 tend to grow from record to record, and that
+//! those at 16 tend to come again, makes it small; records that are otherwise come back all the same.
+//!
+//! A record is cut into words of eight bytes, little endian, the last one filled up with zeros. Of `n`
+//! records of `w` words there are, behind each other:
+//!
+//! * `back`: for each record, how many records before it its reference stands, zero for a record of
+//!   zeros; all low bytes, then all high bytes;
+//! * `mask`: for each record, a bit for each word that is stored, word 0 in bit 0 of the first byte; first
+//!   the first byte of every record's mask, then the second one of each, and so on;
+//! * for each word, from 0: its stored values, of all records in order; first the lowest byte of each, then
+//!   the next one of each, and so on.
+//!
+//! A stored value is added to the reference's word, modulo 2⁶⁴; a word that is not stored is the reference's.
+//! Word 1 has the record just before as its reference, whatever `back` says, and its stored value is a
+//! signed difference with the sign in the lowest bit.
+
+/// The word that is told by the record just before.
+const TIME: usize = 1;
+/// The word by which a record's reference is looked for.
+const KEY: usize = 2;
+/// Slots in which references are kept: a power of two.
+const SLOTS: usize = 1 << 14;
+
+/// How many words a record has.
+pub(super) fn words(size: usize) -> usize {
+    size.div_ceil(8)
+}
+
+/// The most bytes that a record takes, packed.
+pub(super) fn most(size: usize) -> usize {
+    2 + words(size).div_ceil(8) + 8 * words(size)
+}
+
+/// Packs records.
+#[derive(Debug, Default)]
+pub(super) struct Packer {
+    /// Row number + 1 of the newest record with such a key.
+    newest: Vec<u32>,
+    columns: Vec<Vec<u64>>,
+}
+
+impl Packer {
+    /// Appends to `out` the `count` records of `size` bytes each in `rows`.
+    pub(super) fn pack(&mut self, rows: &[u8], size: usize, count: usize, out: &mut Vec<u8>) {
+        let width = words(size);
+        self.newest.clear();
+        self.newest.resize(SLOTS, 0);
+        self.columns
+            .resize_with(self.columns.len().max(width), Vec::new);
+        self.columns.iter_mut().for_each(Vec::clear);
+
+        let start = out.len();
+        let masks = start + 2 * count;
+        out.resize(masks + width.div_ceil(8) * count, 0);
+        for (index, row) in rows.chunks_exact(size.max(1)).enumerate() {
+            let back = self.reference(row, index);
+            out[start + index] = back as u8;
+            out[start + count + index] = (back >> 8) as u8;
+            let reference = index
+                .checked_sub(back)
+                .filter(|_| back > 0)
+                .map(|at| &rows[at * size..][..size]);
+            let before = index.checked_sub(1).map(|at| &rows[at * size..][..size]);
+            for word in 0..width {
+                let old = if word == TIME { before } else { reference };
+                let old = old.map_or(0, |old| word_at(old, word));
+                let difference = word_at(row, word).wrapping_sub(old);
+                if difference == 0 {
+                    continue;
+                }
+                out[masks + (word / 8) * count + index] |= 1 << (word % 8);
+                let stored = if word == TIME {
+                    sign_low(difference)
+                } else {
+                    difference
+                };
+                self.columns[word].push(stored);
+            }
+        }
+        for column in &self.columns[..width] {
+            for byte in 0..8 {
+                out.extend(column.iter().map(|value| (value >> (8 * byte)) as u8));
+            }
+        }
+    }
+
+    /// How far before this row its reference stands: the newest one of the same key, else the one before.
+    fn reference(&mut self, row: &[u8], index: usize) -> usize {
+        let before = usize::from(index > 0);
+        if row.len() < 8 * (KEY + 1) {
+            return before;
+        }
+        let key = word_at(row, KEY);
+        let slot = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 50) as usize % SLOTS;
+        let found = self.newest[slot] as usize;
+        self.newest[slot] = index as u32 + 1;
+        match found {
+            0 => before,
+            found => Some(index + 1 - found)
+                .filter(|&back| back <= usize::from(u16::MAX))
+                .unwrap_or(before),
+        }
+    }
+}
+
+/// Unpacks `count` records of `size` bytes from the front of `packed`, and returns them with what is left.
+/// `None` where `packed` is not what a packer writes.
+///
+/// The caller has seen to it that `count * size` is no more than memory is to be had for.
+pub(super) fn unpack(packed: &[u8], size: usize, count: usize) -> Option<(Vec<u8>, &[u8])> {
+    let width = words(size);
+    let (lows, packed) = packed.split_at_checked(count)?;
+    let (highs, packed) = packed.split_at_checked(count)?;
+    let (masks, mut packed) = packed.split_at_checked(count.checked_mul(width.div_ceil(8))?)?;
+    let is_stored =
+        |row: usize, word: usize| masks[(word / 8) * count + row] & (1 << (word % 8)) != 0;
+
+    let mut columns = Vec::with_capacity(width);
+    for word in 0..width {
+        let stored = (0..count).filter(|&row| is_stored(row, word)).count();
+        let (column, rest) = packed.split_at_checked(8 * stored)?;
+        columns.push((column, stored, 0));
+        packed = rest;
+    }
+
+    let mut rows = vec![0; count * size];
+    for row in 0..count {
+        let back = usize::from(lows[row]) | usize::from(highs[row]) << 8;
+        if back > row {
+            return None;
+        }
+        for (word, (column, stored, next)) in columns.iter_mut().enumerate() {
+            let back = if word == TIME { row.min(1) } else { back };
+            let old = match back {
+                0 => 0,
+                back => word_at(&rows[(row - back) * size..][..size], word),
+            };
+            let mut value = old;
+            if is_stored(row, word) {
+                let bytes = (0..8).rev().map(|byte| column[byte * *stored + *next]);
+                let difference = bytes.fold(0, |value, byte| value << 8 | u64::from(byte));
+                let difference = if word == TIME {
+                    sign_back(difference)
+                } else {
+                    difference
+                };
+                value = old.wrapping_add(difference);
+                *next += 1;
+            }
+            let end = size.min(8 * word + 8);
+            let bytes = value.to_le_bytes();
+            rows[row * size + 8 * word..row * size + end].copy_from_slice(&bytes[..end - 8 * word]);
+        }
+    }
+    Some((rows, packed))
+}
+
+/// A word of a record, filled up with zeros.
+fn word_at(record: &[u8], word: usize) -> u64 {
+    let rest = &record[8 * word..];
+    match rest.first_chunk() {
+        Some(&bytes) => u64::from_le_bytes(bytes),
+        None => {
+            let mut bytes = [0; 8];
+            bytes[..rest.len()].copy_from_slice(rest);
+            u64::from_le_bytes(bytes)
+        }
+    }
+}
+
+/// Moves the sign into the lowest bit, so that small differences of either sign are small numbers.
+fn sign_low(difference: u64) -> u64 {
+    (difference << 1) ^ ((difference as i64 >> 63) as u64)
+}
+
+/// Undoes [`sign_low`].
+fn sign_back(stored: u64) -> u64 {
+    (stored >> 1) ^ (stored & 1).wrapping_neg()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn packed(rows: &[u8], size: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        Packer::default().pack(rows, size, rows.len() / size, &mut out);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn any_records_come_back(size in 1_usize..140, seed in prop::collection::vec(0_u8..4, 0..3000)) {
+            let rows = &seed[..seed.len() / size * size];
+            let count = rows.len() / size;
+            let packed = packed(rows, size);
+            prop_assert!(packed.len() <= count * most(size));
+            let (unpacked, rest) = unpack(&packed, size, count).expect("what was packed");
+            prop_assert_eq!(unpacked, rows);
+            prop_assert!(rest.is_empty());
+        }
+
+        #[test]
+        fn any_bytes_are_unpacked_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000),
+            size in 0_usize..200, count in 0_usize..100) {
+            if let Some((rows, _)) = unpack(&bytes, size, count) {
+                prop_assert_eq!(rows.len(), size * count);
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_like_one_before_takes_little() {
+        let mut rows = Vec::new();
+        for at in 0..100_u64 {
+            let mut row = [7; 128];
+            row[8..16].copy_from_slice(&(at * 1000).to_le_bytes());
+            row[16..24].copy_from_slice(&(at % 3).to_le_bytes());
+            rows.extend_from_slice(&row);
+        }
+        // Back and mask, and the time; three records begin.
+        assert!(packed(&rows, 128).len() < 100 * (2 + 2 + 8) + 3 * 128);
+    }
+}
