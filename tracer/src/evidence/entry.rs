@@ -140,6 +140,8 @@ pub struct Head {
     pub max_connections: u64,
     /// For how long a change waited for an end that its connection did not show yet, in nanoseconds.
     pub hold_ns: u64,
+    /// Whether addresses and names are pseudonyms, here and in all that follows.
+    pub redacted: bool,
 }
 
 /// A user.

@@ -51,5 +51,6 @@ pub(super) fn head(plan: &Plan, attached: Attached) -> Head {
         ring_bytes: plan.ring_bytes,
         max_connections: plan.limits.connections as u64,
         hold_ns: plan.limits.hold_ns,
+        redacted: false,
     }
 }

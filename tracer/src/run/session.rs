@@ -29,5 +29,6 @@ pub(super) fn session(
         notes: head.notes.clone(),
         ring_bytes: head.ring_bytes,
         existing,
+        redacted: head.redacted,
     }
 }

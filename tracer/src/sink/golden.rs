@@ -43,6 +43,7 @@ fn session() -> Session {
         notes: Vec::new(),
         ring_bytes: 8 << 20,
         existing: 3,
+        redacted: false,
     }
 }
 
@@ -233,6 +234,20 @@ fn json() {
         &written,
         include_str!("golden/session.jsonl"),
     );
+}
+
+#[test]
+fn only_pseudonyms_are_called_so_in_json() {
+    let json = Json {
+        names: Naming::Netstat,
+        raw: false,
+        wall: wall(),
+    };
+    let mut session = session();
+    let written = |session: &Session| String::from_utf8(json.session(session)).expect("UTF-8");
+    assert!(!written(&session).contains("redacted"));
+    session.redacted = true;
+    assert!(written(&session).ends_with(",\"redacted\":true}\n"));
 }
 
 #[test]

@@ -75,6 +75,7 @@ impl Json {
             notes: &session.notes,
             existing: session.existing,
             ring_bytes: session.ring_bytes,
+            redacted: session.redacted.then_some(true),
         })
     }
 

@@ -2,6 +2,9 @@
 
 use crate::model::{MonoNs, WallClock};
 
+/// What a person is told where addresses and names are none.
+pub(super) const REDACTED: &str = "addresses and names are pseudonyms";
+
 /// The session's first line.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -37,4 +40,6 @@ pub struct Session {
     pub ring_bytes: u32,
     /// How many sockets existed when the trace began, filters aside.
     pub existing: u64,
+    /// Whether addresses and names are pseudonyms.
+    pub redacted: bool,
 }

@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::Session;
 use super::clock::time_of_day;
+use super::session::REDACTED;
 use crate::model::event::Comm;
 use crate::model::{Loss, LossCause, Naming, RequestEnd, TimewaitEnd, Tuple, WallClock, printable};
 use crate::track::{Change, Span, Timeline};
@@ -65,6 +66,9 @@ impl Text {
         );
         let dim = |line: &str| palette.dim(line);
         let mut text = block("", "  ", &line, self.width, dim);
+        if session.redacted {
+            text += &block("", "  ", REDACTED, self.width, dim);
+        }
         if !session.filters.is_empty() {
             let filters = printable(session.filters.join(" "));
             text += &block("only ", "     ", &filters, self.width, dim);

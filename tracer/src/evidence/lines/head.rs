@@ -1,5 +1,7 @@
 //! The line of [`Head`].
 
+use std::ops::Not;
+
 use serde::{Deserialize, Serialize};
 
 use super::ClockLine;
@@ -33,6 +35,9 @@ pub(in crate::evidence) struct HeadLine {
     ring_bytes: u32,
     max_connections: u64,
     hold_ns: u64,
+    /// Only where it is so.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    redacted: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,6 +86,7 @@ impl From<&Head> for HeadLine {
             ring_bytes: head.ring_bytes,
             max_connections: head.max_connections,
             hold_ns: head.hold_ns,
+            redacted: head.redacted,
         }
     }
 }
@@ -118,6 +124,7 @@ impl HeadLine {
             ring_bytes: self.ring_bytes,
             max_connections: self.max_connections,
             hold_ns: self.hold_ns,
+            redacted: self.redacted,
         })
     }
 }

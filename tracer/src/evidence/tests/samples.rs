@@ -42,6 +42,7 @@ pub(super) fn head() -> Head {
         ring_bytes: 8 << 20,
         max_connections: 1_000_000,
         hold_ns: 50_000_000,
+        redacted: false,
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) struct SessionLine<'a> {
     /// Sockets that existed when the trace began, filters aside.
     pub(super) existing: u64,
     pub(super) ring_bytes: u32,
+    /// Whether addresses and names are pseudonyms; absent where they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) redacted: Option<bool>,
 }
 
 #[derive(Serialize)]

@@ -208,6 +208,7 @@ fn session() -> Session {
         ],
         ring_bytes: 8 << 20,
         existing: 3,
+        redacted: false,
     }
 }
 
@@ -453,6 +454,16 @@ fn a_name_that_does_not_fit_keeps_its_number() {
     assert_eq!(whose(Some(24)), "a-very-long-nam[4194304]");
     assert_eq!(whose(Some(16)), "a-very…[4194304]");
     assert_eq!(process(None, Some(16)), "-");
+}
+
+#[test]
+fn pseudonyms_are_called_so() {
+    let text = text(None, Naming::Netstat, false);
+    let mut session = session();
+    let said = "\naddresses and names are pseudonyms\n";
+    assert!(!text.session(&session).contains(said));
+    session.redacted = true;
+    assert!(text.session(&session).contains(said));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::cmp::Reverse;
 use super::View;
 use crate::model::{Naming, printable};
 use crate::sink::Session;
+use crate::sink::session::REDACTED;
 use crate::sink::text::duration;
 use crate::sink::text::fold::{block, columns};
 use crate::sink::text::palette::Palette;
@@ -53,6 +54,9 @@ impl Screen {
             duration(report.duration_ns),
         );
         let mut lines = self.told("", &text, |line| palette.dim(line));
+        if session.redacted {
+            lines.extend(self.told("", REDACTED, |line| palette.dim(line)));
+        }
         if !session.filters.is_empty() {
             let filters = format!("only {}", printable(session.filters.join(" ")));
             lines.extend(self.told("", &filters, |line| palette.dim(line)));
