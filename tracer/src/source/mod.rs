@@ -5,6 +5,7 @@
 
 pub mod asking;
 mod btf;
+pub mod build_id;
 pub mod cgroup;
 pub mod clock;
 pub mod counters;
