@@ -10,9 +10,11 @@ pub mod filter_words;
 pub mod parse;
 pub mod plan;
 mod read;
+pub mod record;
 pub mod time_wait;
 
 pub use args::Args;
 pub use plan::Plan;
 pub use read::read;
+pub use record::RecordPlan;
 pub use time_wait::TimeWaitPlan;

@@ -3,12 +3,18 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use super::record::Rotate;
 use crate::model::{Prefix, TcpState, printable};
 
 /// Smallest ring buffer: a page.
 const RING_MIN: u64 = 4096;
 /// Largest: what the kernel takes for a map of this kind on any machine, and room enough.
 const RING_MAX: u64 = 1 << 30;
+
+/// Least room for evidence: a frame with what traced, the sockets that existed, and an end.
+const RECORD_MIN: u64 = 64 << 10;
+/// Shortest life of a file of evidence: a frame may wait for a second.
+const ROTATE_MIN: Duration = Duration::from_secs(1);
 
 /// Shortest time between two looks.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -22,19 +28,7 @@ pub struct RingSize(pub u32);
 
 /// Reads `8M`, `64K`, `1G` or a number of bytes.
 pub(super) fn parse_ring_size(text: &str) -> Result<RingSize, String> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        _ => return Err("its unit is none of K, M and G".to_owned()),
-    };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "give a size such as 8M or 65536".to_owned())?;
-    let bytes = number
-        .checked_mul(1 << shift)
+    let bytes = parse_bytes(text)?
         .filter(|&bytes| bytes <= RING_MAX)
         .ok_or("give at most 1G")?;
     if bytes < RING_MIN {
@@ -42,6 +36,67 @@ pub(super) fn parse_ring_size(text: &str) -> Result<RingSize, String> {
     }
     // At most 2³⁰, as checked, so it fits.
     Ok(RingSize(bytes.next_power_of_two() as u32))
+}
+
+/// Reads `8M`, `64K`, `1G`, `1T` or a number of bytes; `None` for more than can be counted.
+fn parse_bytes(text: &str) -> Result<Option<u64>, String> {
+    let (digits, unit) = split_unit(text);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
+        _ => return Err("its unit is none of K, M, G and T".to_owned()),
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !is_number {
+        return Err("give a size such as 8M or 65536".to_owned());
+    }
+    let number: Option<u64> = digits.parse().ok();
+    Ok(number.and_then(|number| number.checked_mul(1 << shift)))
+}
+
+/// A number and the letters behind it.
+fn split_unit(text: &str) -> (&str, &str) {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    (digits, &text[digits.len()..])
+}
+
+/// Reads how much evidence may take: `2G`, `500M`.
+pub(super) fn parse_record_size(text: &str) -> Result<u64, String> {
+    let bytes = parse_bytes(text)?.ok_or("it is more than can be counted")?;
+    match bytes < RECORD_MIN {
+        true => Err("give at least 64K".to_owned()),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads when evidence goes on in a new file: `100M` is a size, `10min` an age.
+pub(super) fn parse_rotate(text: &str) -> Result<Rotate, String> {
+    let (digits, unit) = split_unit(text);
+    match unit {
+        "m" => {
+            let digits = printable(digits);
+            Err(format!(
+                "it may be minutes or mebibytes; give {digits}min or {digits}M"
+            ))
+        }
+        "" => Err("give a size such as 100M, or an age such as 1h".to_owned()),
+        "ms" | "s" | "min" | "h" | "d" => {
+            let age = match unit {
+                "d" => parse_duration(&format!("{digits}h"))?
+                    .checked_mul(24)
+                    .ok_or("it is more than can be counted")?,
+                _ => parse_duration(text)?,
+            };
+            match age < ROTATE_MIN {
+                true => Err("give at least 1s".to_owned()),
+                false => Ok(Rotate::Every(age)),
+            }
+        }
+        _ => parse_record_size(text).map(Rotate::Bytes),
+    }
 }
 
 /// Reads `10s`, `1.5s`, `500ms`, `2m`, `1h`; a bare number is seconds.
@@ -164,6 +219,26 @@ mod tests {
         for bad in ["", "s", "0s", "-1s", "1d", "nan", "inf", "1e400s"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn rotation_is_by_size_or_by_age_and_never_by_a_guess() {
+        let every = |seconds| Ok(Rotate::Every(Duration::from_secs(seconds)));
+        assert_eq!(parse_rotate("100M"), Ok(Rotate::Bytes(100 << 20)));
+        assert_eq!(parse_rotate("64KiB"), Ok(Rotate::Bytes(64 << 10)));
+        assert_eq!(parse_rotate("2T"), Ok(Rotate::Bytes(2 << 40)));
+        assert_eq!(parse_rotate("90s"), every(90));
+        assert_eq!(parse_rotate("10min"), every(600));
+        assert_eq!(parse_rotate("1d"), every(86_400));
+        let error = |text: &str| parse_rotate(text).expect_err(text);
+        assert!(error("10m").contains("give 10min or 10M"));
+        assert!(error("10").contains("give a size"));
+        assert!(error("500ms").contains("at least 1s"));
+        for bad in ["", "M", "1K", "0s", "-1d", "99999999T", "1x", "1e400d"] {
+            assert!(parse_rotate(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_record_size("65536"), Ok(65_536));
+        assert!(parse_record_size("65535").is_err());
     }
 
     #[test]
