@@ -6,6 +6,7 @@
 //! * [`track`]: records become connections and timelines;
 //! * [`stats`]: connections become figures, held against the kernel's own counters;
 //! * [`evidence`]: the file that keeps what a trace took in, to be replayed anywhere;
+//! * [`store`]: that file on disk, whatever happens to the disk;
 //! * [`source`]: where records come from: the running kernel;
 //! * [`sink`]: how all of it is written: text, JSON Lines, CSV;
 //! * [`cli`]: what was typed, and what it means.
@@ -20,4 +21,5 @@ pub mod sink;
 pub mod source;
 pub mod states;
 pub mod stats;
+pub mod store;
 pub mod track;

@@ -1,0 +1,187 @@
+//! Whose evidence is: the user who ran the agent, and not root where that was through `sudo` or `pkexec`.
+//!
+//! **Owns:** who that is, and doing something with no more than that user's rights.
+
+use std::{env, fs, io, panic, thread};
+
+use rustix::fs::{Gid, Uid};
+use rustix::process::{
+    DumpableBehavior, dumpable_behavior, getegid, geteuid, set_dumpable_behavior,
+};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+/// A user to whom evidence belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// uid.
+    pub uid: u32,
+    /// Name, where `/etc/passwd` has one.
+    pub name: Option<String>,
+    gid: u32,
+    /// Further groups, as `/etc/group` has them.
+    groups: Vec<u32>,
+}
+
+impl Owner {
+    /// Finds who ran the agent.
+    ///
+    /// `SUDO_UID`, `SUDO_GID` and `PKEXEC_UID` are believed only where the agent runs as root: whoever sets
+    /// them there could have done anything else as well.
+    pub fn find() -> Self {
+        let euid = geteuid().as_raw();
+        let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok();
+        let invoking = number("SUDO_UID").map(|uid| (uid, number("SUDO_GID")));
+        let invoking = invoking.or_else(|| number("PKEXEC_UID").map(|uid| (uid, None)));
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let (passwd, group) = (read("/etc/passwd"), read("/etc/group"));
+        match invoking {
+            // The largest number is no uid: the kernel takes it for "unchanged".
+            Some((uid, gid)) if euid == 0 && uid != u32::MAX => {
+                Self::in_files(uid, gid.filter(|&gid| gid != u32::MAX), &passwd, &group)
+            }
+            _ => Self::in_files(euid, Some(getegid().as_raw()), &passwd, &group),
+        }
+    }
+
+    /// Looks a user up in the texts of `/etc/passwd` and `/etc/group`.
+    ///
+    /// A user that is not in them has a group of the user's own number, and no others: less than it may be,
+    /// never more.
+    fn in_files(uid: u32, gid: Option<u32>, passwd: &str, group: &str) -> Self {
+        let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+        let known = passwd.lines().map(fields).find(|user| {
+            let id = user.get(2).and_then(|id| id.parse().ok());
+            id == Some(uid)
+        });
+        let name = known.as_ref().map(|user| user[0].clone());
+        let own_gid = known.and_then(|user| user.get(3)?.parse().ok());
+        let is_member = |members: &str| {
+            name.as_deref()
+                .is_some_and(|name| members.split(',').any(|member| member == name))
+        };
+        let groups = group
+            .lines()
+            .map(fields)
+            .filter(|group| group.get(3).is_some_and(|members| is_member(members)))
+            .filter_map(|group| group[2].parse().ok())
+            .collect();
+        Self {
+            uid,
+            name,
+            gid: gid.or(own_gid).unwrap_or(uid),
+            groups,
+        }
+    }
+
+    /// Does `work` with this user's rights, and no more.
+    ///
+    /// Where the agent runs as this user already, that is on the calling thread, and needs nothing. Else it
+    /// is on a thread of its own, which gives all else up, and ends: so a path is only followed where
+    /// the user could follow it, and a new file belongs to the user from its first moment.
+    ///
+    /// # Errors
+    ///
+    /// The kernel lets the agent not become this user; `work` has then not run.
+    ///
+    /// # Panics
+    ///
+    /// If `work` does.
+    pub(super) fn act<T: Send>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send,
+    ) -> io::Result<T> {
+        if geteuid().as_raw() == self.uid {
+            return work();
+        }
+        // The kernel forbids core dumps and a look into /proc/self from the moment on in which any thread
+        // changes its user; the process stays what it is, and so may they.
+        let dumpable = dumpable_behavior();
+        let result = thread::scope(|scope| {
+            let thread = thread::Builder::new()
+                .name("owner".to_owned())
+                .spawn_scoped(scope, || {
+                    self.become_it()?;
+                    work()
+                })?;
+            thread
+                .join()
+                .unwrap_or_else(|payload| panic::resume_unwind(payload))
+        });
+        if let Ok(DumpableBehavior::Dumpable) = dumpable {
+            // It has no reason to fail, and nothing here depends on it.
+            let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
+        }
+        result
+    }
+
+    /// Makes the calling thread this user, for good. With the last step its capabilities go.
+    fn become_it(&self) -> io::Result<()> {
+        let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        set_thread_groups(&groups)?;
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{} (uid {})", crate::model::printable(name), self.uid),
+            None => write!(f, "uid {}", self.uid),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    const PASSWD: &str =
+        "root:x:0:0::/root:/bin/sh\nalice:x:1000:100::/home/alice:/bin/sh\nbroken\n";
+    const GROUP: &str =
+        "root:x:0:\nusers:x:100:\nwheel:x:10:bob,alice\nadm:x:4:alicex,bob\nbroken\n";
+
+    #[test]
+    fn a_user_has_the_groups_that_name_it() {
+        let alice = Owner::in_files(1000, None, PASSWD, GROUP);
+        assert_eq!(alice.to_string(), "alice (uid 1000)");
+        assert_eq!((alice.gid, alice.groups), (100, vec![10]));
+        assert_eq!(Owner::in_files(1000, Some(7), PASSWD, GROUP).gid, 7);
+    }
+
+    #[test]
+    fn a_user_that_no_file_knows_gets_no_group_of_root() {
+        let unknown = Owner::in_files(4242, None, PASSWD, GROUP);
+        assert_eq!(unknown.to_string(), "uid 4242");
+        assert_eq!((unknown.gid, unknown.groups), (4242, Vec::new()));
+    }
+
+    #[test]
+    fn what_root_may_is_not_done_for_another() {
+        if !geteuid().is_root() {
+            eprintln!("skipped: only root can become another user");
+            return;
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let nobody = Owner::in_files(65_534, None, "", "");
+        let path = dir.path().join("file");
+        let made = nobody.act(|| fs::write(&path, "x"));
+        let refused = made.expect_err("the directory is root's");
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        assert!(!path.exists());
+
+        let open = |mode| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            fs::set_permissions(dir.path(), mode).expect("change the mode");
+        };
+        open(0o777);
+        nobody.act(|| fs::write(&path, "x")).expect("it may now");
+        let file = fs::metadata(&path).expect("a file");
+        assert_eq!((file.uid(), file.gid()), (65_534, 65_534));
+        assert!(geteuid().is_root(), "only that thread became another");
+    }
+}
