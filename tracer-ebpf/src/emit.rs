@@ -4,9 +4,10 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     EbpfContext,
+    bindings::BPF_F_MMAPABLE,
     helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_boot_ns},
     macros::map,
-    maps::{Array, PerCpuArray, RingBuf},
+    maps::{Array, RingBuf},
 };
 use aya_log_ebpf::debug;
 use tracer_ebpf::LossCounter;
@@ -15,13 +16,13 @@ use tracer_ebpf::LossCounter;
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 
-/// What each CPU lost.
+/// What each CPU lost, by its number; the agent makes room for each before loading, and reads it as memory.
 #[map]
-static LOSSES: PerCpuArray<LossCounter> = PerCpuArray::with_max_entries(1, 0);
+static LOSSES: Array<LossCounter> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Which reading of [`LOSSES`] the agent waits for next; it alone writes here.
 #[map]
-static EPOCH: Array<u64> = Array::with_max_entries(1, 0);
+static EPOCH: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Returns the boot-time clock in nanoseconds.
 #[inline(always)]
@@ -79,7 +80,9 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
 /// knows that some were lost.
 #[inline(always)]
 fn count_lost<C: EbpfContext>(ctx: &C, mono_ns: u64) {
-    let Some(counter) = LOSSES.get_ptr_mut(0) else {
+    // SAFETY: the helper takes nothing and only reads a number.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let Some(counter) = LOSSES.get_ptr_mut(cpu) else {
         return;
     };
     let epoch = EPOCH.get(0).map_or(0, |epoch| *epoch);
@@ -88,11 +91,7 @@ fn count_lost<C: EbpfContext>(ctx: &C, mono_ns: u64) {
         if (*counter).lost == 0 || (*counter).epoch != epoch {
             (&raw mut (*counter).epoch).write_volatile(epoch);
             (&raw mut (*counter).since_ns).write_volatile(mono_ns);
-            debug!(
-                ctx,
-                "ring buffer full on cpu {}",
-                bpf_get_smp_processor_id()
-            );
+            debug!(ctx, "ring buffer full on cpu {}", cpu);
         }
         // The agent may read between any two of these writes: a count without its time would be a
         // loss that nobody places, so the count comes last.

@@ -6,6 +6,7 @@
 mod attach;
 mod error;
 mod hidden;
+mod mapped;
 
 use std::io;
 
@@ -20,6 +21,7 @@ use crate::model::{Batch, EarlyFilter, Loss};
 pub(super) use attach::OBJECT;
 pub use error::LiveError;
 pub use hidden::{Method, MethodChoice};
+pub(super) use mapped::MappedArray;
 pub use tracer_ebpf::ABI_VERSION;
 
 /// How the tracepoint is attached.
@@ -151,11 +153,7 @@ impl Live {
 
     /// Returns what has been lost since the last call. Called after [`drain`](Self::drain), it
     /// knows of every loss that came before a drained record of the same socket.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel answers to reading the counters.
-    pub fn losses(&mut self) -> io::Result<Vec<Loss>> {
+    pub fn losses(&mut self) -> Vec<Loss> {
         self.losses.read()
     }
 }

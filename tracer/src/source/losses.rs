@@ -1,26 +1,26 @@
 //! What the kernel side could not hand over, turned into losses with a place in time.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::{Path, PathBuf};
 
-use aya::maps::{Array, MapData, PerCpuArray};
 use aya::programs::ProgramFd;
 use tracer_ebpf::LossCounter;
 
 use super::clock::boot_time;
+use super::live::MappedArray;
 use crate::model::{Loss, LossCause, MonoNs};
 
 /// The counters of the object, and what has been read of them.
 pub(super) struct Losses {
-    counters: PerCpuArray<MapData, [u64; LossCounter::WORDS]>,
-    epoch: Array<MapData, u64>,
+    counters: MappedArray,
+    epoch: MappedArray,
     epoch_now: u64,
     cpus: Vec<Cpu>,
     /// Keeps the number in `fdinfo` taken.
     _program: ProgramFd,
-    fdinfo: PathBuf,
+    /// Opened once: later nothing may be opened.
+    fdinfo: Option<File>,
     /// Calls that the kernel left out because the program was running already; `None` where the
     /// kernel does not count them.
     recursions: Option<u64>,
@@ -36,18 +36,15 @@ struct Cpu {
 }
 
 impl Losses {
-    pub(super) fn new(
-        counters: PerCpuArray<MapData, [u64; LossCounter::WORDS]>,
-        epoch: Array<MapData, u64>,
-        program: ProgramFd,
-    ) -> Self {
-        let fdinfo = fdinfo(&program);
+    pub(super) fn new(counters: MappedArray, epoch: MappedArray, program: ProgramFd) -> Self {
+        let number = program.as_fd().as_raw_fd();
+        let mut fdinfo = File::open(format!("/proc/self/fdinfo/{number}")).ok();
         Self {
             counters,
             epoch,
             epoch_now: 0,
             cpus: Vec::new(),
-            recursions: recursion_misses(&fdinfo),
+            recursions: recursion_misses(fdinfo.as_mut()),
             _program: program,
             fdinfo,
             read_at: boot_time(),
@@ -55,10 +52,11 @@ impl Losses {
     }
 
     /// Returns what was lost since the last call.
-    pub(super) fn read(&mut self) -> io::Result<Vec<Loss>> {
+    pub(super) fn read(&mut self) -> Vec<Loss> {
         let before = std::mem::replace(&mut self.read_at, boot_time());
-        let mut losses = self.read_counters()?;
-        if let (Some(known), Some(misses)) = (self.recursions, recursion_misses(&self.fdinfo))
+        let mut losses = self.read_counters();
+        if let (Some(known), Some(misses)) =
+            (self.recursions, recursion_misses(self.fdinfo.as_mut()))
             && misses > known
         {
             self.recursions = Some(misses);
@@ -69,15 +67,30 @@ impl Losses {
                 until: boot_time(),
             });
         }
-        Ok(losses)
+        losses
     }
 
-    fn read_counters(&mut self) -> io::Result<Vec<Loss>> {
-        let values = self.counters.get(&0, 0).map_err(io::Error::other)?;
-        self.cpus.resize(values.len(), Cpu::default());
+    /// The counter of a CPU; `None` where there are no more.
+    ///
+    /// The kernel side writes `lost` last, and here it is read first: its time is never older.
+    fn counter(&self, cpu: usize) -> Option<LossCounter> {
+        let mut words = [0; LossCounter::WORDS];
+        for (index, word) in words.iter_mut().enumerate() {
+            *word = self.counters.load(cpu * LossCounter::WORDS + index)?;
+        }
+        Some(LossCounter::from_words(words))
+    }
+
+    fn read_counters(&mut self) -> Vec<Loss> {
         let mut losses = Vec::new();
-        for (number, (words, cpu)) in values.iter().zip(&mut self.cpus).enumerate() {
-            let counter = LossCounter::from_words(*words);
+        for number in 0.. {
+            let Some(counter) = self.counter(number) else {
+                break;
+            };
+            if self.cpus.len() <= number {
+                self.cpus.push(Cpu::default());
+            }
+            let cpu = &mut self.cpus[number];
             let Some(lost) = counter.lost.checked_sub(cpu.told).filter(|&lost| lost > 0) else {
                 continue;
             };
@@ -91,9 +104,9 @@ impl Losses {
             });
         }
         if !losses.is_empty() {
-            self.begin_epoch()?;
+            self.begin_epoch();
         }
-        Ok(losses)
+        losses
     }
 
     /// Lets the next loss on each CPU begin an interval of its own.
@@ -101,18 +114,16 @@ impl Losses {
     /// A loss that came after the counters were read, and before this, still belongs to the
     /// interval before, whose start is told already. A second look finds it, and its interval is
     /// then known to begin no earlier than the first.
-    fn begin_epoch(&mut self) -> io::Result<()> {
+    fn begin_epoch(&mut self) {
         self.epoch_now += 1;
-        self.epoch
-            .set(0, self.epoch_now, 0)
-            .map_err(io::Error::other)?;
-        let values = self.counters.get(&0, 0).map_err(io::Error::other)?;
-        for (words, cpu) in values.iter().zip(&mut self.cpus) {
-            if LossCounter::from_words(*words).lost > cpu.told {
+        self.epoch.store(0, self.epoch_now);
+        for number in 0..self.cpus.len() {
+            let lost = self.counter(number).map_or(0, |counter| counter.lost);
+            let cpu = &mut self.cpus[number];
+            if lost > cpu.told {
                 cpu.floor = Some(self.read_at);
             }
         }
-        Ok(())
     }
 }
 
@@ -123,15 +134,13 @@ impl Losses {
 /// `recursion_misses` in a program's fdinfo, since Linux 5.12; raw tracepoints are counted since
 /// 6.2 and in stable branches, which also began to guard them so. An event inside softirq that interrupts the program on
 /// its CPU is lost this way.
-fn recursion_misses(fdinfo: &Path) -> Option<u64> {
-    let text = fs::read_to_string(fdinfo).ok()?;
+fn recursion_misses(fdinfo: Option<&mut File>) -> Option<u64> {
+    let fdinfo = fdinfo?;
+    let mut text = String::new();
+    fdinfo.rewind().ok()?;
+    fdinfo.read_to_string(&mut text).ok()?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("recursion_misses:"))?;
     line.trim().parse().ok()
-}
-
-/// Where the kernel tells how often it did not call a program that was running already.
-fn fdinfo(program: &ProgramFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd()))
 }

@@ -4,15 +4,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aya::maps::{Array, MapData, MapError, PerCpuArray, RingBuf};
+use aya::maps::{MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint};
+use aya::util::nr_cpus;
 use aya::{Btf as KernelBtf, Ebpf, EbpfLoader};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tracer_ebpf::{ABSENT, Config};
+use tracer_ebpf::{ABSENT, Config, LossCounter};
 
 use super::error::{LiveError, load_error, program_error};
 use super::hidden::{self, Hidden};
+use super::mapped::MappedArray;
 use super::{Hook, Live, MethodChoice, Options};
 use crate::source::btf::Btf;
 use crate::source::format::classic_offsets;
@@ -174,6 +176,7 @@ fn load(hook: Hook, options: &Options, config: Config) -> Result<Ebpf, LiveError
     let level: u8 = if options.kernel_log { 5 } else { 0 };
     EbpfLoader::new()
         .override_global("CONFIG", &bytes[..], true)
+        .map_max_entries("LOSSES", possible_cpus()?)
         .override_global(aya_log::LEVEL, &level, false)
         .map_max_entries("EVENTS", options.ring_bytes)
         .load(OBJECT)
@@ -217,8 +220,15 @@ fn finish(
         }
     };
     let ring = RingBuf::try_from(take("EVENTS")?).map_err(wrong("EVENTS"))?;
-    let counters = PerCpuArray::try_from(take("LOSSES")?).map_err(wrong("LOSSES"))?;
-    let epoch = Array::try_from(take("EPOCH")?).map_err(wrong("EPOCH"))?;
+    let words = possible_cpus()? as usize * LossCounter::WORDS;
+    let mut map = |name, words| {
+        MappedArray::new(take(name)?, words).map_err(|cause| LiveError::Map {
+            name,
+            cause: format!("it cannot be mapped into memory: {cause}"),
+        })
+    };
+    let counters = map("LOSSES", words)?;
+    let epoch = map("EPOCH", 1)?;
     Ok(Live {
         hook,
         timewait: hidden.timewait,
@@ -229,6 +239,18 @@ fn finish(
         losses: Losses::new(counters, epoch, fd),
         log: KernelLog::open(&mut object),
         _object: object,
+    })
+}
+
+/// How many CPUs there may ever be: their numbers are below it.
+fn possible_cpus() -> Result<u32, LiveError> {
+    let (path, cause) = match nr_cpus() {
+        Ok(count) => return Ok(u32::try_from(count).unwrap_or(u32::MAX)),
+        Err(failed) => failed,
+    };
+    Err(LiveError::Map {
+        name: "LOSSES",
+        cause: format!("the number of CPUs cannot be read from {path}: {cause}"),
     })
 }
 
