@@ -16,6 +16,7 @@
 pub mod cli;
 pub mod evidence;
 pub mod model;
+pub mod privilege;
 pub mod run;
 pub mod sink;
 pub mod source;

@@ -13,6 +13,7 @@ pub mod host;
 pub mod minisock;
 pub mod prefix;
 pub mod printable;
+pub mod privileges;
 pub mod state;
 pub mod tcp_settings;
 pub mod time;
@@ -28,6 +29,7 @@ pub use event::{CloseError, Event, Existing, Loss, LossCause, Socket, StateChang
 pub use minisock::{Request, RequestEnd, RequestNews, Ticks, Timewait, TimewaitEnd, TimewaitNews};
 pub use prefix::Prefix;
 pub use printable::printable;
+pub use privileges::Privileges;
 pub use state::{Naming, TcpState};
 pub use tcp_settings::{TcpSettings, TwReuse};
 pub use time::{MonoNs, WallClock};

@@ -16,8 +16,12 @@ use crate::cmd;
 use crate::place::Place;
 use crate::root;
 
-/// Integration tests that make network namespaces and trace, as package and target.
-const NEED_ROOT: &[(&str, &str)] = &[("tests", "live"), ("tracer", "snapshot")];
+/// Integration tests that make network namespaces, trace, or give up what root has, as package and target.
+const NEED_ROOT: &[(&str, &str)] = &[
+    ("tests", "live"),
+    ("tracer", "privilege"),
+    ("tracer", "snapshot"),
+];
 
 /// What the tests are told; sudo would drop it.
 const TOLD: &[&str] = &["TRACER_REQUIRE_LIVE", "RUST_BACKTRACE"];

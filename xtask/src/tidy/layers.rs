@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::code;
-use Kind::{Kernel, Runtime, Schema, System};
+use Kind::{Confinement, Kernel, Runtime, Schema, System};
 
 /// A room, and what it may name beyond the harmless rest.
 struct Room {
@@ -27,6 +27,8 @@ enum Kind {
     Runtime,
     /// What a schema is made with; schemas live where they are written.
     Schema,
+    /// What closes a process in, which is done once.
+    Confinement,
 }
 
 /// Names every room.
@@ -48,6 +50,8 @@ const ROOMS: &[Room] = &[
         &["model", "track", "stats"],
         &[System, Runtime, Schema],
     ),
+    // Giving up privileges, at the one moment that `run` chooses.
+    room("privilege", &["model"], &[System, Confinement]),
     // What was typed, and what will be done.
     room("cli", &["model", "track"], &[System]),
     // What is recorded, on disk.
@@ -87,6 +91,7 @@ const KINDS: &[(Kind, &[&str])] = &[
     (Kernel, &["aya", "aya_log", "aya_obj", "tracer_ebpf"]),
     (Runtime, &["tokio"]),
     (Schema, &["serde", "serde_json"]),
+    (Confinement, &["landlock", "seccompiler"]),
 ];
 
 /// The border: bytes become events in this one file of a pure room.
