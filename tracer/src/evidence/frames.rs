@@ -25,6 +25,8 @@ pub(super) struct Frame {
     pub(super) offset: u64,
     pub(super) kind: u16,
     pub(super) sequence: u64,
+    /// Number of the frame that belongs here.
+    pub(super) expected: u64,
     /// What is wrong with its place in the file, though it is whole in itself.
     pub(super) misplaced: Option<What>,
     /// Its payload, unpacked, or what is wrong with it.
@@ -57,6 +59,7 @@ pub(super) struct Frames<R> {
     is_behind_damage: bool,
     searches_left: u32,
     failed: bool,
+    zstd: Decompressor<'static>,
 }
 
 impl<R: Read> Frames<R> {
@@ -96,6 +99,7 @@ impl<R: Read> Frames<R> {
             is_behind_damage: false,
             searches_left: SEARCHES_INSIDE,
             failed: false,
+            zstd: Decompressor::default(),
         })
     }
 
@@ -149,7 +153,7 @@ impl<R: Read> Frames<R> {
             let missing = (length - got) as u64;
             return Err(What::Cut { missing });
         }
-        let frame = &self.rest()[..length];
+        let frame = &self.buffer[self.at..][..length];
         let (payload, stored) = frame[FRAME_HEADER_SIZE..].split_at(header.stored as usize);
         if crc32fast::hash(payload) != header.payload_check {
             return Err(What::Checksum);
@@ -168,11 +172,12 @@ impl<R: Read> Frames<R> {
         } else {
             None
         };
-        let payload = unpack(payload, header.plain as usize);
+        let payload = unpack(&mut self.zstd, payload, header.plain as usize);
         let frame = Frame {
             offset: self.offset,
             kind: header.kind,
             sequence: header.sequence,
+            expected: self.next,
             misplaced,
             payload,
         };
@@ -270,17 +275,8 @@ impl<R: Read> Frames<R> {
                 self.at = CHAIN_SIZE;
             }
             // As the bytes come, and not as a header claims that they will.
-            let have = self.buffer.len();
-            self.buffer.resize(have + STEP, 0);
-            let got = loop {
-                match self.from.read(&mut self.buffer[have..]) {
-                    Err(error) if error.kind() == ErrorKind::Interrupted => (),
-                    got => break got,
-                }
-            };
-            self.buffer
-                .truncate(have + got.as_ref().copied().unwrap_or(0));
-            match got {
+            let mut piece = self.from.by_ref().take(STEP as u64);
+            match piece.read_to_end(&mut self.buffer) {
                 Ok(0) => break,
                 Ok(_) => (),
                 Err(error) => return Err(What::Read(error.to_string())),
@@ -291,8 +287,8 @@ impl<R: Read> Frames<R> {
 }
 
 /// Unpacks a payload.
-fn unpack(stored: &[u8], plain: usize) -> Result<Vec<u8>, What> {
-    let unpacked = Decompressor::new().and_then(|mut zstd| zstd.decompress(stored, plain));
+fn unpack(zstd: &mut Decompressor<'_>, stored: &[u8], plain: usize) -> Result<Vec<u8>, What> {
+    let unpacked = zstd.decompress(stored, plain);
     let unpacked = unpacked.map_err(|error| What::Content(format!("zstd: {error}")))?;
     if unpacked.len() != plain {
         let length = unpacked.len();

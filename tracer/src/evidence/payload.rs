@@ -24,6 +24,7 @@ const MOST_GROUPS: usize = u8::MAX as usize;
 struct Group {
     size: usize,
     count: usize,
+    /// Each filled up with zeros to a multiple of eight bytes.
     rows: Vec<u8>,
 }
 
@@ -33,6 +34,8 @@ pub(super) struct Draft {
     text: Vec<u8>,
     order: Vec<u8>,
     groups: Vec<Group>,
+    /// Memory of groups that were written, for the next ones.
+    spare: Vec<Vec<u8>>,
     /// The most bytes that it takes as things are.
     most: usize,
     packer: Packer,
@@ -78,11 +81,12 @@ impl Draft {
             self.groups.push(Group {
                 size,
                 count: 0,
-                rows: Vec::new(),
+                rows: self.spare.pop().unwrap_or_default(),
             });
         }
         let group = &mut self.groups[index];
         group.rows.extend_from_slice(record);
+        group.rows.resize(group.rows.len().next_multiple_of(8), 0);
         group.count += 1;
         self.order.push(index as u8);
         self.most += more;
@@ -113,7 +117,10 @@ impl Draft {
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.order.clear();
-        self.groups.clear();
+        for mut group in self.groups.drain(..) {
+            group.rows.clear();
+            self.spare.push(group.rows);
+        }
         self.most = 0;
     }
 }

@@ -33,6 +33,7 @@ pub struct Reader<R> {
     totals: Totals,
     unknown: u64,
     seal: Option<Sealed>,
+    is_damaged: bool,
     is_over: bool,
 }
 
@@ -60,6 +61,7 @@ impl<R: Read> Reader<R> {
             totals: Totals::default(),
             unknown: 0,
             seal: None,
+            is_damaged: false,
             is_over: false,
         })
     }
@@ -152,11 +154,11 @@ impl<R: Read> Reader<R> {
     fn whole(&mut self, frame: Frame) {
         let (offset, sequence) = (frame.offset, frame.sequence);
         if let Some(what) = frame.misplaced {
-            let missing = match what {
-                What::Order { found } => found.min(self.good.frames + self.first_frame()),
-                _ => sequence,
-            };
-            self.damage(offset, missing, what);
+            self.damage(offset, frame.expected, what);
+            if sequence < frame.expected {
+                // It was read before, or is not of this file.
+                return;
+            }
         }
         if self.seal.is_some() {
             self.damage(offset, sequence, What::BehindEnd);
@@ -195,6 +197,8 @@ impl<R: Read> Reader<R> {
         .find(|(_, told, read)| told != read);
         match differs {
             None => self.good.frames += 1,
+            // What is missing has been told.
+            Some(_) if self.is_damaged => (),
             Some((name, told, read)) => {
                 let what = What::Totals(format!("{told} {name} where there are {read}"));
                 self.damage(offset, sequence, what);
@@ -292,6 +296,7 @@ impl<R: Read> Reader<R> {
 
     fn damage(&mut self, offset: u64, frame: u64, what: What) {
         self.hand_out_part();
+        self.is_damaged = true;
         self.ready.push_back(Err(Damage {
             offset,
             frame,

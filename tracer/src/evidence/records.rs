@@ -44,9 +44,11 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// Appends to `out` the `count` records of `size` bytes each in `rows`.
+    /// Appends to `out` the `count` records of `size` bytes each in `rows`, where each is filled up with zeros
+    /// to a whole number of words.
     pub(super) fn pack(&mut self, rows: &[u8], size: usize, count: usize, out: &mut Vec<u8>) {
         let width = words(size);
+        let (rows, _) = rows.as_chunks();
         self.newest.clear();
         self.newest.resize(SLOTS, 0);
         self.columns
@@ -56,30 +58,30 @@ impl Packer {
         let start = out.len();
         let masks = start + 2 * count;
         out.resize(masks + width.div_ceil(8) * count, 0);
-        for (index, row) in rows.chunks_exact(size.max(1)).enumerate() {
+        let zeros = vec![[0; 8]; width];
+        let mut before = &zeros[..];
+        for (index, row) in rows.chunks_exact(width.max(1)).enumerate() {
             let back = self.reference(row, index);
             out[start + index] = back as u8;
             out[start + count + index] = (back >> 8) as u8;
-            let reference = index
-                .checked_sub(back)
-                .filter(|_| back > 0)
-                .map(|at| &rows[at * size..][..size]);
-            let before = index.checked_sub(1).map(|at| &rows[at * size..][..size]);
-            for word in 0..width {
-                let old = if word == TIME { before } else { reference };
-                let old = old.map_or(0, |old| word_at(old, word));
-                let difference = word_at(row, word).wrapping_sub(old);
-                if difference == 0 {
-                    continue;
-                }
-                out[masks + (word / 8) * count + index] |= 1 << (word % 8);
+            let reference = match back {
+                0 => &zeros[..],
+                back => &rows[(index - back) * width..][..width],
+            };
+            let columns = self.columns.iter_mut();
+            for (word, ((new, old), column)) in row.iter().zip(reference).zip(columns).enumerate() {
+                let new = u64::from_le_bytes(*new);
                 let stored = if word == TIME {
-                    sign_low(difference)
+                    sign_low(new.wrapping_sub(u64::from_le_bytes(before[TIME])))
                 } else {
-                    difference
+                    new.wrapping_sub(u64::from_le_bytes(*old))
                 };
-                self.columns[word].push(stored);
+                if stored != 0 {
+                    out[masks + (word / 8) * count + index] |= 1 << (word % 8);
+                    column.push(stored);
+                }
             }
+            before = row;
         }
         for column in &self.columns[..width] {
             for byte in 0..8 {
@@ -89,12 +91,12 @@ impl Packer {
     }
 
     /// How far before this row its reference stands: the newest one of the same key, else the one before.
-    fn reference(&mut self, row: &[u8], index: usize) -> usize {
+    fn reference(&mut self, row: &[[u8; 8]], index: usize) -> usize {
         let before = usize::from(index > 0);
-        if row.len() < 8 * (KEY + 1) {
+        let Some(&key) = row.get(KEY) else {
             return before;
-        }
-        let key = word_at(row, KEY);
+        };
+        let key = u64::from_le_bytes(key);
         let slot = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 50) as usize % SLOTS;
         let found = self.newest[slot] as usize;
         self.newest[slot] = index as u32 + 1;
@@ -188,8 +190,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn packed(rows: &[u8], size: usize) -> Vec<u8> {
-        let mut out = Vec::new();
-        Packer::default().pack(rows, size, rows.len() / size, &mut out);
+        let (mut filled, mut out) = (Vec::new(), Vec::new());
+        for row in rows.chunks_exact(size) {
+            filled.extend_from_slice(row);
+            filled.resize(filled.len().next_multiple_of(8), 0);
+        }
+        Packer::default().pack(&filled, size, rows.len() / size, &mut out);
         out
     }
 
