@@ -89,6 +89,7 @@ fn head() -> Head {
         filters: Vec::new(),
         netns: Vec::new(),
         command: Vec::new(),
+        redacted: false,
         user: User { uid: 0, name: None },
         start: START,
         clock: clock(START),
