@@ -112,13 +112,13 @@ impl Backlog {
         self.lost.records
     }
 
-    /// Returns how many records are lost, or would be if nothing more could be written.
-    pub(super) fn records(&self) -> u64 {
+    /// Returns how many records wait.
+    pub(super) fn waiting(&self) -> u64 {
         let waiting = self.entries.iter().map(|entry| match entry {
             Entry::Turn(turn) => turn.batch.records().count() as u64,
             _ => 0,
         });
-        self.lost.records + waiting.sum::<u64>()
+        waiting.sum()
     }
 }
 
@@ -155,8 +155,12 @@ impl Lost {
     /// What the kernel lost has its place in the evidence no longer, and is missing there all the same.
     fn add_losses(&mut self, losses: &[Loss]) {
         for loss in losses {
-            self.add(Self::between(loss.lost, loss.since, loss.until));
+            self.add_loss(loss);
         }
+    }
+
+    pub(super) fn add_loss(&mut self, loss: &Loss) {
+        self.add(Self::between(loss.lost, loss.since, loss.until));
     }
 
     /// As it stands in the stream; `None` where nothing was lost.
@@ -194,7 +198,7 @@ mod tests {
         backlog.entry(&Entry::ExistingComplete);
         backlog.turn(&turn(&[1, 2]));
         backlog.entry(&Entry::End(MonoNs(3)));
-        assert_eq!(backlog.records(), 2);
+        assert_eq!((backlog.lost(), backlog.waiting()), (0, 2));
         let expected = [
             Entry::ExistingComplete,
             Entry::Turn(turn(&[1, 2])),
@@ -222,7 +226,7 @@ mod tests {
         };
         backlog.turn(&told);
         backlog.entry(&Entry::End(MonoNs(9000)));
-        assert_eq!(backlog.records(), fits as u64 + 4);
+        assert_eq!((backlog.lost(), backlog.waiting()), (4, fits as u64));
 
         let entries = drain(&mut backlog);
         assert_eq!(entries.len(), 4, "{:?}", &entries[1..]);
@@ -255,7 +259,7 @@ mod tests {
         backlog.turn(&turn(&[4]));
         backlog.turn(&turn(&[]));
         backlog.entry(&Entry::ExistingComplete);
-        assert_eq!(backlog.records(), 3);
+        assert_eq!((backlog.lost(), backlog.waiting()), (3, 0));
         let entries = drain(&mut backlog);
         assert!(
             matches!(&entries[..], [Entry::Turn(gap), Entry::End(_)] if gap.losses[0].lost == 3)

@@ -83,6 +83,11 @@ impl EvidenceFile {
         Ok(())
     }
 
+    /// Waits until what was written is on the disk itself.
+    pub(super) fn sync(&self) -> Result<(), Trouble> {
+        self.file.sync_data().map_err(Trouble::Write)
+    }
+
     /// Bytes in it.
     pub(super) fn len(&self) -> u64 {
         self.good

@@ -19,6 +19,8 @@ pub(super) trait Disk {
     fn append(&mut self, frame: &[u8]) -> Result<(), Trouble>;
     /// Looks whether that file is still what was left there.
     fn look(&mut self) -> Result<(), Trouble>;
+    /// Waits until what was written to that file is on the disk itself.
+    fn sync(&mut self) -> Result<(), Trouble>;
     /// Bytes in that file.
     fn len(&self) -> u64;
     /// Bytes in all files that are kept.
@@ -105,6 +107,10 @@ impl Disk for Files {
 
     fn look(&mut self) -> Result<(), Trouble> {
         self.current.look()
+    }
+
+    fn sync(&mut self) -> Result<(), Trouble> {
+        self.current.sync()
     }
 
     fn len(&self) -> u64 {

@@ -6,6 +6,7 @@
 mod ending;
 mod gap;
 mod rotation;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,7 +22,8 @@ use super::files::{Disk, Files};
 use super::owner::Owner;
 use crate::cli::record::RecordPlan;
 use crate::evidence::{Entry, Head, Namespace, Turn, Writer};
-use crate::model::{MonoNs, decode, printable};
+use crate::model::{MonoNs, printable};
+use tally::Tally;
 
 /// How long a record waits for its frame to be written, in nanoseconds: with the agent's rest between two
 /// turns, less than a second.
@@ -30,9 +32,6 @@ const FRAME_AGE_NS: u64 = 900_000_000;
 const FRAME_BYTES: usize = 1 << 20;
 /// Time between two attempts to write what could not be written, in nanoseconds.
 const RETRY_NS: u64 = 1_000_000_000;
-/// Records of several CPUs are not strictly in the order of their times; none is further from its place, in
-/// nanoseconds.
-const DISORDER_NS: u64 = 1_000_000;
 /// Paths of cgroups that are told again in a later file.
 const MOST_CGROUPS: usize = 64 << 10;
 
@@ -45,7 +44,7 @@ pub struct Recorder {
     state: State,
     backlog: Backlog,
     say: Box<dyn FnMut(&str)>,
-    /// Records that the writer holds, and those in the file.
+    /// What the writer holds, and what the file does.
     pending: Tally,
     file: Tally,
     /// Since when the writer holds something.
@@ -83,13 +82,6 @@ enum Stuck {
     Frame,
     /// A new file must be made. Whether it was said that this failed.
     File { is_said: bool },
-}
-
-/// Records, and between which moments they were made.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    records: u64,
-    since: Option<MonoNs>,
 }
 
 /// Figures of the whole recording.
@@ -235,7 +227,7 @@ impl Recorder {
         Progress {
             records: self.totals.records,
             bytes: self.disk.total(),
-            lost: self.totals.lost + self.backlog.lost(),
+            lost: self.totals.lost + self.pending.not_recorded + self.backlog.lost(),
             is_writing: matches!(self.state, State::Writing),
         }
     }
@@ -274,7 +266,7 @@ impl Recorder {
     }
 
     fn write_turn(&mut self, turn: &Turn) {
-        self.pending.add(turn);
+        self.pending.add_turn(turn);
         self.writer.turn(turn);
     }
 
@@ -303,17 +295,16 @@ impl Recorder {
         self.writer.written();
         let pending = std::mem::take(&mut self.pending);
         self.totals.records += pending.records;
-        self.file.records += pending.records;
-        self.file.since = self.file.since.or(pending.since);
+        self.totals.lost += pending.not_recorded;
+        self.file.add(pending);
         self.ending.clear();
     }
 
     /// Lets go what the writer holds, and returns it as lost.
     fn drop_pending(&mut self, now: MonoNs) -> Lost {
         self.writer.dropped();
-        let pending = std::mem::take(&mut self.pending);
         self.waits_since = None;
-        Lost::between(pending.records, pending.since.unwrap_or(now), now)
+        std::mem::take(&mut self.pending).lost(now)
     }
 
     fn say(&mut self, line: &str) {
@@ -323,18 +314,6 @@ impl Recorder {
     /// The file that is written to, as it may be printed.
     fn name(&self) -> String {
         printable(self.disk.path())
-    }
-}
-
-impl Tally {
-    fn add(&mut self, turn: &Turn) {
-        let records = turn.batch.records().count() as u64;
-        if records > 0 && self.since.is_none() {
-            let mut records = turn.batch.records();
-            let at = records.find_map(|record| decode(record).ok()?.at());
-            self.since = at.map(|at| MonoNs(at.0.saturating_sub(DISORDER_NS)));
-        }
-        self.records += records;
     }
 }
 

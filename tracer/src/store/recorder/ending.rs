@@ -45,15 +45,15 @@ impl Recorder {
             }
             State::Gap { .. } => false,
         };
-        let is_there = self.disk.look().is_ok();
+        let is_there = self.disk.look().is_ok() && self.disk.sync().is_ok();
         if !is_sealed || !is_there {
             let name = self.name();
             self.say(&format!(
-                "cannot seal {name}: nothing more can be written to it; what is in it can be read, and \
-                 `tracer verify` says up to when"
+                "cannot seal {name}: the disk does not take it; what is in it can be read, and `tracer verify` \
+                 says up to when"
             ));
         }
-        let lost = self.totals.lost + self.backlog.records() + self.pending.records;
+        let lost = self.progress().lost + self.backlog.waiting() + self.pending.records;
         Outcome {
             is_whole: is_sealed && is_there && lost == 0 && !self.totals.is_damaged,
             files: self.disk.paths(),
@@ -66,7 +66,7 @@ impl Recorder {
 
     /// Writes the loss and the end of a trace that could not be recorded to its end.
     fn end_full(&mut self, now: MonoNs) {
-        self.totals.lost += self.backlog.lost();
+        let lost = self.backlog.lost();
         let rest: Vec<Entry> = iter::from_fn(|| self.backlog.pop(now)).collect();
         // The kernel's counters of many namespaces may be too much.
         for with_counters in [true, false] {
@@ -80,10 +80,12 @@ impl Recorder {
             let total = self.disk.total() + frame.len() as u64 + SEAL_BYTES;
             let fits = self.plan.max_size.is_none_or(|most| total <= most);
             if fits && self.disk.append(frame).is_ok() {
-                return self.writer.written();
+                self.writer.written();
+                break;
             }
             self.writer.dropped();
         }
+        self.totals.lost += lost;
     }
 
     fn seal(&mut self) -> bool {

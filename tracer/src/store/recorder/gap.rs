@@ -4,7 +4,6 @@ use std::mem;
 
 use super::{RETRY_NS, Recorder, State, Stuck};
 use crate::model::MonoNs;
-use crate::store::backlog::Lost;
 use crate::store::error::Trouble;
 
 impl Recorder {
@@ -31,8 +30,9 @@ impl Recorder {
     fn lose_file(&mut self, trouble: &Trouble, now: MonoNs) {
         let mut lost = self.drop_pending(now);
         let file = mem::take(&mut self.file);
-        lost.add(Lost::between(file.records, file.since.unwrap_or(now), now));
         self.totals.records -= file.records;
+        self.totals.lost -= file.not_recorded;
+        lost.add(file.lost(now));
         let name = self.name();
         self.say(&format!(
             "cannot go on in {name}: {trouble}; {} records are lost with it; tracing goes on, and \
@@ -96,7 +96,6 @@ impl Recorder {
                 return;
             }
         }
-        self.totals.lost += lost;
         self.cut(now);
         if !matches!(self.state, State::Writing) {
             return;
