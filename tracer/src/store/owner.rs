@@ -2,13 +2,13 @@
 //!
 //! **Owns:** who that is, and doing something with no more than that user's rights.
 
-use std::{env, fs, io, panic, thread};
+use std::{fs, io, panic, thread};
 
 use rustix::fs::{Gid, Uid};
-use rustix::process::{
-    DumpableBehavior, dumpable_behavior, getegid, geteuid, set_dumpable_behavior,
-};
+use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid, set_dumpable_behavior};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use crate::privilege::{User, invoker};
 
 /// A user to whom evidence belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,40 +24,27 @@ pub struct Owner {
 
 impl Owner {
     /// Finds who ran the agent.
-    ///
-    /// `SUDO_UID`, `SUDO_GID` and `PKEXEC_UID` are believed only where the agent runs as root: whoever sets
-    /// them there could have done anything else as well.
     pub fn find() -> Self {
-        let euid = geteuid().as_raw();
-        let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok();
-        let invoking = number("SUDO_UID").map(|uid| (uid, number("SUDO_GID")));
-        let invoking = invoking.or_else(|| number("PKEXEC_UID").map(|uid| (uid, None)));
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let (passwd, group) = (read("/etc/passwd"), read("/etc/group"));
-        match invoking {
-            // The largest number is no uid: the kernel takes it for "unchanged".
-            Some((uid, gid)) if euid == 0 && uid != u32::MAX => {
-                Self::in_files(uid, gid.filter(|&gid| gid != u32::MAX), &passwd, &group)
-            }
-            _ => Self::in_files(euid, Some(getegid().as_raw()), &passwd, &group),
-        }
+        Self::in_files(invoker(), &passwd, &group)
     }
 
     /// Looks a user up in the texts of `/etc/passwd` and `/etc/group`.
     ///
-    /// A user that is not in them has a group of the user's own number, and no others: less than it may be,
-    /// never more.
-    fn in_files(uid: u32, gid: Option<u32>, passwd: &str, group: &str) -> Self {
+    /// A user that another directory service knows has no name and no further groups here: less than it may
+    /// be, never more.
+    fn in_files(user: User, passwd: &str, group: &str) -> Self {
         let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
-        let known = passwd.lines().map(fields).find(|user| {
-            let id = user.get(2).and_then(|id| id.parse().ok());
-            id == Some(uid)
+        let known = passwd.lines().map(fields).find(|fields| {
+            let uid = fields.get(2).and_then(|uid| uid.parse().ok());
+            uid == Some(user.uid)
         });
-        let name = known.as_ref().map(|user| user[0].clone());
-        let own_gid = known.and_then(|user| user.get(3)?.parse().ok());
+        let name = known.map(|mut fields| fields.swap_remove(0));
         let is_member = |members: &str| {
+            let mut members = members.split(',');
             name.as_deref()
-                .is_some_and(|name| members.split(',').any(|member| member == name))
+                .is_some_and(|name| members.any(|member| member == name))
         };
         let groups = group
             .lines()
@@ -66,9 +53,9 @@ impl Owner {
             .filter_map(|group| group[2].parse().ok())
             .collect();
         Self {
-            uid,
+            uid: user.uid,
             name,
-            gid: gid.or(own_gid).unwrap_or(uid),
+            gid: user.gid,
             groups,
         }
     }
@@ -145,19 +132,22 @@ mod tests {
     const GROUP: &str =
         "root:x:0:\nusers:x:100:\nwheel:x:10:bob,alice\nadm:x:4:alicex,bob\nbroken\n";
 
-    #[test]
-    fn a_user_has_the_groups_that_name_it() {
-        let alice = Owner::in_files(1000, None, PASSWD, GROUP);
-        assert_eq!(alice.to_string(), "alice (uid 1000)");
-        assert_eq!((alice.gid, alice.groups), (100, vec![10]));
-        assert_eq!(Owner::in_files(1000, Some(7), PASSWD, GROUP).gid, 7);
+    fn user(uid: u32, gid: u32) -> User {
+        User { uid, gid }
     }
 
     #[test]
-    fn a_user_that_no_file_knows_gets_no_group_of_root() {
-        let unknown = Owner::in_files(4242, None, PASSWD, GROUP);
+    fn a_user_has_the_groups_that_name_it() {
+        let alice = Owner::in_files(user(1000, 100), PASSWD, GROUP);
+        assert_eq!(alice.to_string(), "alice (uid 1000)");
+        assert_eq!((alice.gid, alice.groups), (100, vec![10]));
+    }
+
+    #[test]
+    fn a_user_that_no_file_knows_has_no_further_groups() {
+        let unknown = Owner::in_files(user(4242, 7), PASSWD, GROUP);
         assert_eq!(unknown.to_string(), "uid 4242");
-        assert_eq!((unknown.gid, unknown.groups), (4242, Vec::new()));
+        assert_eq!((unknown.gid, unknown.groups), (7, Vec::new()));
     }
 
     #[test]
@@ -167,7 +157,7 @@ mod tests {
             return;
         }
         let dir = tempfile::tempdir().expect("a directory");
-        let nobody = Owner::in_files(65_534, None, "", "");
+        let nobody = Owner::in_files(user(65_534, 65_534), "", "");
         let path = dir.path().join("file");
         let made = nobody.act(|| fs::write(&path, "x"));
         let refused = made.expect_err("the directory is root's");

@@ -55,7 +55,11 @@ const ROOMS: &[Room] = &[
     // What was typed, and what will be done.
     room("cli", &["model", "track"], &[System]),
     // What is recorded, on disk.
-    room("store", &["model", "evidence", "cli"], &[System]),
+    room(
+        "store",
+        &["model", "evidence", "cli", "privilege"],
+        &[System],
+    ),
     // The only ones that know all rooms.
     room("run", EVERY, &[System, Runtime]),
     room("main", EVERY, &[System, Runtime]),

@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
 use crate::cli::record::Rotate;
@@ -141,4 +142,62 @@ fn recording_goes_on_when_the_directory_vanishes_and_comes_back() {
     };
     let (records, losses) = tell(&read(&[fs::read(path).expect("read it")]));
     assert_eq!((records, losses.len(), losses[0].lost), (1, 1, 2));
+}
+
+/// Says that the test runs alone in a process, whose limits are its own.
+const ALONE: &str = "TRACER_TEST_ALONE";
+
+/// A limit of file sizes ends a write in the middle of a frame, as a full disk does, and sends a signal that would
+/// end the process.
+#[test]
+fn half_a_frame_is_taken_back_and_the_limits_signal_outlived() {
+    if std::env::var_os(ALONE).is_none() {
+        let this = std::env::current_exe().expect("the test's own name");
+        let name = "store::tests::real::half_a_frame_is_taken_back_and_the_limits_signal_outlived";
+        let ended = std::process::Command::new(this)
+            .args(["--exact", name, "--nocapture"])
+            .env(ALONE, "1")
+            .output()
+            .expect("start the test");
+        let said = String::from_utf8_lossy(&ended.stdout);
+        let said = format!("{said}{}", String::from_utf8_lossy(&ended.stderr));
+        assert!(
+            ended.status.success() && said.contains("1 passed"),
+            "{}\n{said}",
+            ended.status
+        );
+        return;
+    }
+    let limit = |bytes| {
+        let before = getrlimit(Resource::Fsize);
+        let new = Rlimit {
+            current: bytes,
+            ..before
+        };
+        setrlimit(Resource::Fsize, new).expect("set the limit");
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.tev");
+    let mut recorder = create(&path, None, None).expect("a recorder");
+    recorder.turn(&turn(&[ms(1).0]));
+    recorder.tick(ms(1));
+    recorder.tick(ms(1000));
+    let good = fs::read(&path).expect("read it");
+    limit(Some(good.len() as u64 + 1000));
+    recorder.turn(&many(1500, ms(2000).0));
+    recorder.tick(ms(2000));
+    recorder.tick(ms(3000));
+    assert!(!recorder.progress().is_writing);
+    assert_eq!(
+        fs::read(&path).expect("read it"),
+        good,
+        "half a frame was left"
+    );
+    limit(None);
+    recorder.tick(ms(4000));
+    recorder.entry(&Entry::End(ms(5000)));
+    let outcome = recorder.finish(ms(5000));
+    assert!(outcome.is_whole, "{outcome:?}");
+    let entries = read(&[fs::read(&path).expect("read it")]);
+    assert_eq!(tell(&entries), (1501, Vec::new()));
 }
