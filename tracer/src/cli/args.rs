@@ -1,11 +1,15 @@
 //! The command line as typed.
 
+use std::path::PathBuf;
+
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::moment::{Moment, parse_moment};
 use super::parse::{
     RingSize, parse_cgroup, parse_comm, parse_duration, parse_interval, parse_prefix,
     parse_ring_size, parse_state,
 };
+use super::record::RecordArgs;
 use crate::model::{Prefix, TcpState};
 
 /// Heading of the options on how things are shown.
@@ -22,7 +26,7 @@ const OUTPUT: &str = "Output";
     long_about,
     args_conflicts_with_subcommands = true,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done · 1 done, but changes were lost · 2 wrong usage · \
+    after_help = "Exit codes: 0 done · 1 done, but changes were lost or evidence is not whole · 2 wrong usage · \
                   3 this host or user does not allow it · 4 an internal or I/O error.\n\
                   A closed pipe is success."
 )]
@@ -43,6 +47,12 @@ pub enum Verb {
     /// Tell how many connections are in TIME_WAIT, how long, whose, and how near the ports are to running
     /// out.
     TimeWait(Box<TimeWaitArgs>),
+    /// Trace this host into a file of evidence, until Ctrl-C.
+    Record(Box<RecordVerbArgs>),
+    /// Show evidence as `live` showed it: needs no privileges.
+    Show(Box<ShowArgs>),
+    /// Tell whether evidence is whole and unaltered.
+    Verify(VerifyArgs),
     /// Explain the TCP states, or one of them.
     States(StatesArgs),
     /// Tell what this host allows, and what will be missing.
@@ -58,14 +68,89 @@ pub struct LiveArgs {
     /// How they are shown.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Keep it as evidence too, in this file, which must not exist yet.
+    #[arg(long, value_name = "FILE", help_heading = "Recording")]
+    pub record: Option<PathBuf>,
+    /// How much of it is kept.
+    #[command(flatten)]
+    pub recording: RecordArgs,
     /// How it is traced.
     #[command(flatten)]
     pub trace: TraceArgs,
 }
 
+/// Options of `record`.
+#[derive(Debug, ClapArgs)]
+pub struct RecordVerbArgs {
+    /// The file; it must not exist yet.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How much of it is kept.
+    #[command(flatten)]
+    pub recording: RecordArgs,
+    /// Which connections are kept.
+    #[command(flatten)]
+    pub filters: FilterArgs,
+    /// How it is traced.
+    #[command(flatten)]
+    pub trace: TraceArgs,
+}
+
+/// Options of `show`.
+#[derive(Debug, ClapArgs)]
+pub struct ShowArgs {
+    /// Files of one trace, in their order.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Which connections are shown; without any, those that were asked for when it was recorded.
+    #[command(flatten)]
+    pub filters: FilterArgs,
+    /// How they are shown.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Which part is shown.
+    #[command(flatten)]
+    pub part: PartOfTimeArgs,
+    /// Say more: connections that were there before, and how exact times are.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Leave out the first line and the notes.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Which part of the time is shown.
+#[derive(Debug, ClapArgs)]
+pub struct PartOfTimeArgs {
+    /// Show what happened from this moment on: 2026-01-31T17:03:48Z, or 17:03:48 of the day on which the
+    /// evidence begins, or +90s after it begins.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, help_heading = OUTPUT)]
+    pub since: Option<Moment>,
+    /// Show what happened until this moment.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, help_heading = OUTPUT)]
+    pub until: Option<Moment>,
+}
+
+/// Options of `verify`.
+#[derive(Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// Files of one trace, in their order.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The seal that the last file must have, as `record` and `verify` print it.
+    #[arg(long, value_name = "SEAL")]
+    pub seal: Option<String>,
+    /// One JSON object a file.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `time-wait`.
 #[derive(Debug, ClapArgs)]
 pub struct TimeWaitArgs {
+    /// Files of evidence, in their order; without any, this host is traced.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Which connections count.
     #[command(flatten)]
     pub filters: FilterArgs,
@@ -119,7 +204,7 @@ pub struct TraceArgs {
 }
 
 /// Which connections are shown. A connection that matches is shown whole, from its first change.
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Filters (a connection that matches is shown whole)")]
 pub struct FilterArgs {
     /// Port at either end.

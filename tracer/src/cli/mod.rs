@@ -7,14 +7,17 @@ pub mod args;
 mod contradiction;
 pub mod exit;
 pub mod filter_words;
+pub mod moment;
 pub mod parse;
 pub mod plan;
 mod read;
 pub mod record;
+pub mod show;
 pub mod time_wait;
 
 pub use args::Args;
 pub use plan::Plan;
 pub use read::read;
 pub use record::RecordPlan;
+pub use show::ShowPlan;
 pub use time_wait::TimeWaitPlan;

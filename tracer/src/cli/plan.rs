@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::args::{ColorArg, FilterArgs, HookArg, LiveArgs, NamesArg, PartArg, TimeWaitArg};
+use super::args::{
+    ColorArg, FilterArgs, HookArg, LiveArgs, NamesArg, OutputArgs, PartArg, RecordVerbArgs,
+    TimeWaitArg,
+};
+use super::record::RecordPlan;
 use super::{contradiction, filter_words};
 use crate::model::{Cgroup, EarlyFilter, Family, Naming};
 use crate::track::{Limits, Listening, Selection};
@@ -38,6 +42,8 @@ pub struct Plan {
     pub verbose: u8,
     /// Whether to leave out the first line and the notes.
     pub quiet: bool,
+    /// The file that keeps it as evidence, if any does.
+    pub record: Option<RecordPlan>,
 }
 
 /// How to write.
@@ -53,6 +59,22 @@ pub struct OutputPlan {
     pub names: Naming,
     /// Use of colour.
     pub color: ColorArg,
+}
+
+impl OutputPlan {
+    pub(super) fn new(args: &OutputArgs) -> Self {
+        Self {
+            format: match (args.json, args.csv) {
+                (true, _) => Format::Json,
+                (_, true) => Format::Csv,
+                _ => Format::Text,
+            },
+            raw: args.raw,
+            parts: parts(&args.only, args.raw),
+            names: args.names.into(),
+            color: args.color,
+        }
+    }
 }
 
 /// Output formats.
@@ -85,19 +107,13 @@ impl Plan {
     /// No socket can match the filters, and why.
     pub fn new(args: LiveArgs) -> Result<Self, String> {
         let raw = args.output.raw;
-        let listening = match (args.filters.listening, args.filters.all || raw) {
-            (true, _) => Listening::Only,
-            (_, true) => Listening::Shown,
-            _ => Listening::Hidden,
-        };
-        contradiction::refuse(&args.filters, listening)?;
+        let selection = chosen(&args.filters, raw)?;
         contradiction::refuse_method(
             args.trace.time_wait,
             raw,
             args.trace.hook,
             &args.filters.states,
         )?;
-        let selection = selection(&args.filters, listening);
         Ok(Self {
             early: early_filter(&selection),
             filters: filter_words::describe(&args.filters),
@@ -117,19 +133,35 @@ impl Plan {
             },
             ring_bytes: args.trace.ring_size.0,
             duration: args.trace.duration,
-            output: OutputPlan {
-                format: match (args.output.json, args.output.csv) {
-                    (true, _) => Format::Json,
-                    (_, true) => Format::Csv,
-                    _ => Format::Text,
-                },
-                raw,
-                parts: parts(&args.output.only, raw),
-                names: args.output.names.into(),
-                color: args.output.color,
-            },
+            output: OutputPlan::new(&args.output),
             verbose: args.trace.verbose,
             quiet: args.trace.quiet,
+            record: args
+                .record
+                .map(|file| RecordPlan::new(file, &args.recording))
+                .transpose()?,
+        })
+    }
+
+    /// Makes the plan of `record`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn record(args: RecordVerbArgs) -> Result<Self, String> {
+        Self::new(LiveArgs {
+            filters: args.filters,
+            output: OutputArgs {
+                json: false,
+                csv: false,
+                raw: false,
+                only: Vec::new(),
+                names: NamesArg::Netstat,
+                color: ColorArg::Auto,
+            },
+            record: Some(args.file),
+            recording: args.recording,
+            trace: args.trace,
         })
     }
 
@@ -187,6 +219,22 @@ fn parts(only: &[PartArg], raw: bool) -> Parts {
         timelines: asked(PartArg::Timelines),
         summary: asked(PartArg::Summary),
     }
+}
+
+/// Returns which connections the filters mean, apart from what only a host can tell; `raw` shows listening
+/// sockets too.
+///
+/// # Errors
+///
+/// No socket can match the filters, and why.
+pub(super) fn chosen(filters: &FilterArgs, raw: bool) -> Result<Selection, String> {
+    let listening = match (filters.listening, filters.all || raw) {
+        (true, _) => Listening::Only,
+        (_, true) => Listening::Shown,
+        _ => Listening::Hidden,
+    };
+    contradiction::refuse(filters, listening)?;
+    Ok(selection(filters, listening))
 }
 
 fn selection(args: &FilterArgs, listening: Listening) -> Selection {

@@ -1,9 +1,12 @@
 //! What `time-wait` will do: a trace, and how its figures are told.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{HookArg, LiveArgs, OutputArgs, TimeWaitArg, TimeWaitArgs};
 use super::plan::Plan;
+use super::record::RecordArgs;
+use super::show::Filters;
 
 /// What `time-wait` will do.
 #[derive(Debug)]
@@ -14,6 +17,10 @@ pub struct TimeWaitPlan {
     pub interval: Option<Duration>,
     /// Rows of each list.
     pub rows: usize,
+    /// Files of evidence; where there are none, this host is traced.
+    pub files: Vec<PathBuf>,
+    /// Which connections of evidence.
+    pub filters: Filters,
 }
 
 impl TimeWaitPlan {
@@ -44,6 +51,10 @@ impl TimeWaitPlan {
                     .to_owned(),
             );
         }
+        let filters = match args.files.is_empty() {
+            true => Filters::none(),
+            false => Filters::new(args.filters.clone())?,
+        };
         let plan = Plan::new(LiveArgs {
             filters: args.filters,
             output: OutputArgs {
@@ -55,11 +66,15 @@ impl TimeWaitPlan {
                 color: args.color,
             },
             trace: args.trace,
+            record: None,
+            recording: RecordArgs::default(),
         })?;
         Ok(Self {
             plan,
             interval: args.interval,
             rows: usize::from(args.top),
+            files: args.files,
+            filters,
         })
     }
 }

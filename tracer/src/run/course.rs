@@ -8,14 +8,14 @@ use std::mem;
 use super::failure::Failure;
 use super::hidden::HiddenMethods;
 use super::session::session;
-use super::teller::{Beginning, Teller};
+use super::teller::{Beginning, Taken, Teller};
 use crate::cli::exit::Exit;
 use crate::evidence::{Asked, Clock, Closing, Entry, Head, Turn};
 use crate::model::{Batch, Event, Existing, Look, Loss, MonoNs, Question, Reading, WallClock};
 use crate::source::netns::NetNs;
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
 use crate::track::asking::Asker;
-use crate::track::{Limits, Origin, Output, Selection, Tracker};
+use crate::track::{Limits, Origin, Output, Selection, Span, Timeline, Tracker};
 
 /// What is to be told of a trace.
 pub(super) struct Wanted {
@@ -29,6 +29,19 @@ pub(super) struct Wanted {
     pub(super) limits: Limits,
     /// Why the kernel's counters say nothing about what is told, if they do not.
     pub(super) not_comparable: Option<String>,
+    /// Which part of the time; all of it where there is none.
+    pub(super) window: Option<Window>,
+    /// Whether nothing is told but how much was taken in: all of it can be told later.
+    pub(super) only_counted: bool,
+}
+
+/// A part of a trace's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    /// From this moment on.
+    pub(super) since: MonoNs,
+    /// Until this moment.
+    pub(super) until: MonoNs,
 }
 
 /// A trace, as far as it came.
@@ -42,6 +55,9 @@ pub(super) struct Course<T> {
     filters: Vec<String>,
     raw: bool,
     not_comparable: Option<String>,
+    window: Option<Window>,
+    only_counted: bool,
+    taken: Taken,
     /// The network namespaces that are looked into while it is told.
     namespaces: Vec<NetNs>,
     /// The kernel's counters of the begin.
@@ -85,6 +101,9 @@ impl<T: Teller> Course<T> {
             filters: wanted.filters,
             raw: wanted.raw,
             not_comparable: wanted.not_comparable,
+            window: wanted.window,
+            only_counted: wanted.only_counted,
+            taken: Taken::default(),
             namespaces,
             counters: Vec::new(),
             existing: Vec::new(),
@@ -94,11 +113,6 @@ impl<T: Teller> Course<T> {
             methods,
             head,
         }
-    }
-
-    /// Returns what traced, on what, and how.
-    pub(super) fn head(&self) -> &Head {
-        &self.head
     }
 
     /// Returns who tells of it.
@@ -163,6 +177,11 @@ impl<T: Teller> Course<T> {
         losses: Vec<Loss>,
         emptied: bool,
     ) -> Result<(), Failure> {
+        self.taken.records += batch.len() as u64;
+        self.taken.lost += losses.iter().map(|loss| loss.lost).sum::<u64>();
+        if self.only_counted {
+            return self.let_asker_hear(batch);
+        }
         self.losses.extend(losses);
         let held = mem::take(&mut self.losses);
         let (counters, existing) = (&mut self.counters, &self.existing);
@@ -201,6 +220,14 @@ impl<T: Teller> Course<T> {
         Ok(())
     }
 
+    /// Lets the asker alone take records in.
+    fn let_asker_hear(&mut self, batch: &Batch) -> Result<(), Failure> {
+        if let Some(asker) = &mut self.asker {
+            batch.events(Vec::new(), |event| asker.handle(&event))?;
+        }
+        Ok(())
+    }
+
     /// What changed while the list was made has been taken in, then comes the list: changes tell more.
     fn existing_complete(&mut self) -> Result<(), Failure> {
         // There may have been no turn yet.
@@ -210,7 +237,9 @@ impl<T: Teller> Course<T> {
             if let Some(asker) = &mut self.asker {
                 asker.handle(&event);
             }
-            self.tracker.handle(&event);
+            if !self.only_counted {
+                self.tracker.handle(&event);
+            }
         }
         self.tracker.handle(&Event::ExistingComplete);
         self.stage = Stage::Running;
@@ -242,7 +271,9 @@ impl<T: Teller> Course<T> {
             return;
         };
         for (question, look) in answers {
-            if let Some(event) = asker.answer(question, look) {
+            if let Some(event) = asker.answer(question, look)
+                && !self.only_counted
+            {
                 self.tracker.handle(&event);
             }
         }
@@ -269,12 +300,14 @@ impl<T: Teller> Course<T> {
             return Ok(());
         }
         while let Some(output) = self.tracker.poll() {
-            if self.raw && is_found(&output) || !self.teller.wants(&output) {
+            let is_outside = self.window.is_some_and(|window| !window.shows(&output));
+            if is_outside || (self.raw && is_found(&output)) {
                 continue;
             }
             self.summary.add(&output);
             self.teller.output(&output)?;
         }
+        self.teller.taken(self.taken);
         self.teller.flush()
     }
 
@@ -319,18 +352,23 @@ impl<T: Teller> Course<T> {
             (None, Some(reconciler)) => Ok(reconciler.compare()),
             (reason, _) => Err(reason.unwrap_or_default()),
         };
-        let duration_ns = end.since(self.head.start).unwrap_or_default();
+        let (from, to) = match self.window {
+            Some(Window { since, until }) => (since.max(self.head.start), until.min(end)),
+            None => (self.head.start, end),
+        };
+        let duration_ns = to.since(from).unwrap_or_default();
         let summary = self.summary.finish(
             duration_ns,
             tally.evicted,
+            // Of a part of the time, they are not counted.
             TimewaitSockets {
-                found: tally.timewait_found,
-                open: tally.timewait_open,
+                found: self.window.map_or(tally.timewait_found, |_| 0),
+                open: self.window.map_or(tally.timewait_open, |_| 0),
             },
             kernel,
         );
         self.teller.end(&summary, end)?;
-        Ok(match summary.lost + summary.evicted {
+        Ok(match self.taken.lost + summary.lost + summary.evicted {
             0 => Exit::Done,
             _ => Exit::Incomplete,
         })
@@ -345,4 +383,33 @@ pub(super) fn wall_of(clock: Clock) -> WallClock {
 /// Returns whether it shows a socket that was found, rather than something that happened.
 fn is_found(output: &Output) -> bool {
     matches!(output, Output::Change(change) if change.origin == Origin::Snapshot)
+}
+
+impl Window {
+    /// Returns whether something is told of that lies in it, or a part of which does.
+    fn shows(self, output: &Output) -> bool {
+        match output {
+            Output::Change(change) => self.has(change.at),
+            Output::Held(held) => self.has(held.at),
+            Output::Loss(loss) => loss.since <= self.until && loss.until >= self.since,
+            Output::Timeline(timeline) => {
+                let starts = || timeline.segments.iter().filter_map(|segment| segment.start);
+                let is_begun = starts().next().is_none_or(|start| start <= self.until);
+                is_begun && end_of(timeline).is_none_or(|end| end >= self.since)
+            }
+        }
+    }
+
+    fn has(self, at: MonoNs) -> bool {
+        (self.since..=self.until).contains(&at)
+    }
+}
+
+/// When a connection ended, or until when it is known to be open; `None` where that is not known.
+fn end_of(timeline: &Timeline) -> Option<MonoNs> {
+    let last = timeline.segments.last()?;
+    match last.span {
+        Span::Known(ns) | Span::Open(ns) | Span::Within { ns, .. } => Some(last.start?.plus(ns)),
+        Span::Unknown(_) => None,
+    }
 }

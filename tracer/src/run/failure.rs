@@ -9,6 +9,7 @@ use crate::model::DecodeError;
 use crate::source::cgroup::CgroupError;
 use crate::source::live::LiveError;
 use crate::source::netns::NetNsError;
+use crate::store::StoreError;
 
 /// Why a verb failed.
 #[derive(Debug, Error)]
@@ -28,6 +29,11 @@ pub(super) enum Failure {
     /// The output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Write(#[source] io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Evidence cannot be read or written.
+    #[error("{0}")]
+    Evidence(String),
     /// Something of the operating system failed.
     #[error("cannot {what}: {cause}")]
     System {
@@ -49,7 +55,12 @@ impl Failure {
             | Self::Live(
                 LiveError::Attach { .. } | LiveError::Neither { .. } | LiveError::Method(_),
             ) => Exit::NotAllowed,
-            Self::Live(_) | Self::Write(_) | Self::System { .. } | Self::Decode(_) => Exit::Failed,
+            Self::Live(_)
+            | Self::Write(_)
+            | Self::Evidence(_)
+            | Self::Store(_)
+            | Self::System { .. }
+            | Self::Decode(_) => Exit::Failed,
         }
     }
 

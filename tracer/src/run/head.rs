@@ -2,10 +2,13 @@
 
 use super::hidden::HiddenMethods;
 use super::host::Host;
+use super::zone;
 use crate::cli::plan::Plan;
-use crate::evidence::{Clock, Head, TimeZoneOf, User};
+use crate::evidence::{Clock, Head, User};
 use crate::model::MonoNs;
+use crate::source::build_id::build_id;
 use crate::source::live::Hook;
+use crate::store::Owner;
 
 /// What is known once the hooks are attached.
 pub(super) struct Attached {
@@ -22,6 +25,7 @@ pub(super) struct Attached {
 /// Puts together what a trace begins with.
 pub(super) fn head(plan: &Plan, attached: Attached) -> Head {
     let host = Host::read();
+    let user = Owner::find();
     let names = attached.methods.names();
     Head {
         tracer: env!("CARGO_PKG_VERSION").to_owned(),
@@ -30,7 +34,7 @@ pub(super) fn head(plan: &Plan, attached: Attached) -> Head {
         machine: host.machine,
         boot_id: host.boot_id,
         hostname: host.hostname,
-        build_id: None,
+        build_id: build_id(),
         hook: attached.hook.name().to_owned(),
         time_wait: names.time_wait.unwrap_or("off").to_owned(),
         half_open: names.half_open.unwrap_or("off").to_owned(),
@@ -40,14 +44,16 @@ pub(super) fn head(plan: &Plan, attached: Attached) -> Head {
         notes: attached.notes,
         filters: plan.filter_words.clone(),
         netns: plan.selection.netns.clone(),
-        command: Vec::new(),
-        user: User { uid: 0, name: None },
+        command: std::env::args_os()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect(),
+        user: User {
+            uid: user.uid,
+            name: user.name,
+        },
         start: attached.start,
         clock: attached.clock,
-        zone: TimeZoneOf {
-            iana: None,
-            offset_s: 0,
-        },
+        zone: zone::here(),
         ring_bytes: plan.ring_bytes,
         max_connections: plan.limits.connections as u64,
         hold_ns: plan.limits.hold_ns,

@@ -6,6 +6,7 @@ use super::host::clock;
 use super::teller::{Beginning, Teller};
 use super::trace::trace;
 use super::writer::{Writer, check_reader};
+use super::zone;
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
 use crate::model::MonoNs;
@@ -15,7 +16,8 @@ use crate::track::Output;
 /// The top-level entry point for `live`.
 pub(super) fn run(plan: Plan) -> Result<Exit, Failure> {
     let clock = clock();
-    let writer = Writer::new(&plan.output, wall_of(clock), plan.quiet, plan.verbose > 0);
+    let times = (wall_of(clock), zone::recorded(&zone::here()));
+    let writer = Writer::new(&plan.output, times, plan.quiet, plan.verbose > 0);
     trace(plan, clock, writer)
 }
 

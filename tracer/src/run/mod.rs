@@ -5,20 +5,27 @@
 
 mod attach;
 mod course;
+mod evidence;
 mod failure;
+mod files;
 mod head;
 mod hidden;
 mod host;
 mod live;
 mod pages;
+mod record;
+mod replay;
 mod screen;
 mod session;
+mod show;
 mod stop;
 mod surroundings;
 mod teller;
 mod time_wait;
 mod trace;
+mod verify;
 mod writer;
+mod zone;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -27,6 +34,7 @@ use crate::cli;
 use crate::cli::args::Verb;
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
+use crate::cli::show::ShowPlan;
 use crate::cli::time_wait::TimeWaitPlan;
 use failure::Failure;
 
@@ -38,6 +46,13 @@ pub fn main() -> ExitCode {
         Verb::TimeWait(args) => TimeWaitPlan::new(*args)
             .map_err(Failure::Usage)
             .and_then(time_wait::run),
+        Verb::Record(args) => Plan::record(*args)
+            .map_err(Failure::Usage)
+            .and_then(record::run),
+        Verb::Show(args) => ShowPlan::new(*args)
+            .map_err(Failure::Usage)
+            .and_then(|plan| show::run(&plan)),
+        Verb::Verify(args) => verify::run(&args),
         Verb::States(args) => pages::states(&args),
         Verb::Doctor(args) => pages::doctor(&args),
     };

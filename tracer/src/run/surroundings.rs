@@ -1,8 +1,9 @@
 //! What surrounds a trace: the namespaces there are, and the kernel's own counters in each.
 
+use crate::evidence::Namespace;
 use crate::model::Reading;
-use crate::source::counters;
 use crate::source::netns::{self, NetNs, Resolved};
+use crate::source::{counters, port_settings};
 
 /// The namespaces to look into, and why others are not.
 pub(super) fn namespaces(asked: Option<&[Resolved]>) -> (Vec<NetNs>, Vec<String>) {
@@ -33,6 +34,16 @@ pub(super) fn namespaces(asked: Option<&[Resolved]>) -> (Vec<NetNs>, Vec<String>
             (entered, notes)
         }
     }
+}
+
+/// What evidence keeps of each namespace: what it is called, and its settings.
+pub(super) fn described(namespaces: &[NetNs]) -> Vec<Namespace> {
+    let describe = |netns: &NetNs| Namespace {
+        inode: netns.inode,
+        name: Some(netns.path.to_string_lossy().into_owned()),
+        settings: port_settings::read(netns).ok(),
+    };
+    namespaces.iter().map(describe).collect()
 }
 
 /// The kernel's counters of each namespace, and why some are missing.

@@ -18,6 +18,11 @@ use crate::track::Output;
 /// [`flush`](Self::flush), then [`end`](Self::end) once. Where something fails, nothing more is
 /// called: what it did to the terminal is undone when it is dropped.
 pub(super) trait Teller {
+    /// Whether it tells only how much was taken in.
+    fn is_counter(&self) -> bool {
+        false
+    }
+
     /// What is written to the terminal where the process must end at once, if anything is.
     fn farewell(&self) -> Option<&'static [u8]> {
         None
@@ -36,10 +41,8 @@ pub(super) trait Teller {
         Ok(())
     }
 
-    /// Whether this is to be told at all, and counts in the summary.
-    fn wants(&self, _output: &Output) -> bool {
-        true
-    }
+    /// So much has been taken in.
+    fn taken(&mut self, _taken: Taken) {}
 
     /// Something is to be told.
     fn output(&mut self, output: &Output) -> Result<(), Failure>;
@@ -62,6 +65,15 @@ pub(super) trait Teller {
 
     /// The trace has ended.
     fn end(&mut self, summary: &Summary, end: MonoNs) -> Result<(), Failure>;
+}
+
+/// How much a trace has taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Records that the kernel side wrote.
+    pub(super) records: u64,
+    /// Records that it could not write.
+    pub(super) lost: u64,
 }
 
 /// What a trace begins with.

@@ -2,21 +2,26 @@
 
 mod around;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::course::wall_of;
+use super::evidence::Evidence;
 use super::failure::Failure;
 use super::host::clock;
+use super::replay::Replay;
 use super::screen::{LEAVE, OtherScreen};
 use super::teller::{Beginning, Teller};
 use super::trace::trace;
 use super::writer::{check_reader, terminal_size, terminal_width, use_color};
+use super::zone;
 use crate::cli::exit::Exit;
 use crate::cli::plan::{Format, OutputPlan};
 use crate::cli::time_wait::TimeWaitPlan;
+use crate::evidence::Namespace;
 use crate::model::{MonoNs, WallClock};
 use crate::sink::Session;
 use crate::sink::json::Json;
@@ -26,7 +31,7 @@ use crate::source::clock::boot_time;
 use crate::stats::Summary;
 use crate::stats::timewait::{Report, Terms, TimeWait};
 use crate::track::Output;
-use around::Around;
+use around::{Around, Here};
 
 /// How often a live screen is drawn, unless told otherwise.
 const PACE: Duration = Duration::from_secs(1);
@@ -35,9 +40,32 @@ const HEADING: usize = 8;
 
 /// The top-level entry point for `time-wait`.
 pub(super) fn run(planned: TimeWaitPlan) -> Result<Exit, Failure> {
+    if !planned.files.is_empty() {
+        return replay(&planned);
+    }
     let clock = clock();
-    let teller = Figures::new(&planned, wall_of(clock));
+    let here = zone::recorded(&zone::here());
+    let teller = Figures::new(&planned, wall_of(clock), here);
     trace(planned.plan, clock, teller)
+}
+
+/// Tells the figures of evidence.
+fn replay(planned: &TimeWaitPlan) -> Result<Exit, Failure> {
+    let mut evidence = Evidence::open(&planned.files)?;
+    let head = evidence.head()?;
+    let mut figures = Figures::new(planned, wall_of(head.clock), zone::recorded(&head.zone));
+    figures.around = Around::Recorded(BTreeMap::new());
+    if matches!(figures.form, Form::Live(_)) {
+        figures.form = Form::Report;
+    }
+    let replay = Replay {
+        filters: &planned.filters,
+        part: None,
+        raw: false,
+        begins_in_the_middle: evidence.begins_in_the_middle(),
+    };
+    let (exit, ending) = replay.run(head, || evidence.next(), figures)?;
+    Ok(evidence.end(&ending).unwrap_or(exit))
 }
 
 /// How the figures are told.
@@ -62,6 +90,7 @@ struct Figures {
     rows: usize,
     most_lives: usize,
     wall: WallClock,
+    zone: TimeZone,
     figures: TimeWait,
     session: Option<Session>,
     hz: Option<u32>,
@@ -69,11 +98,12 @@ struct Figures {
 }
 
 impl Figures {
-    fn new(planned: &TimeWaitPlan, wall: WallClock) -> Self {
+    fn new(planned: &TimeWaitPlan, wall: WallClock, zone: TimeZone) -> Self {
         let TimeWaitPlan {
             plan,
             interval,
             rows,
+            ..
         } = planned;
         let most_lives = plan.limits.connections;
         Self {
@@ -89,11 +119,12 @@ impl Figures {
             rows: *rows,
             most_lives,
             wall,
+            zone,
             // Until the trace begins.
             figures: TimeWait::new(boot_time(), most_lives),
             session: None,
             hz: None,
-            around: Around::default(),
+            around: Around::Here(Here::default()),
         }
     }
 
@@ -126,7 +157,7 @@ impl Figures {
         let view = View {
             report: &report,
             method: &session.time_wait,
-            cgroups: &self.around.cgroups,
+            cgroups: self.around.cgroups(),
             evicted,
             is_last,
         };
@@ -162,7 +193,7 @@ impl Figures {
             names: self.output.names,
             raw: false,
             wall: self.wall,
-            zone: TimeZone::system(),
+            zone: self.zone.clone(),
             color: use_color(self.output.color),
             width: terminal_width(),
             verbose: self.verbose,
@@ -208,6 +239,20 @@ impl Teller for Figures {
             Form::Report if self.quiet => Ok(()),
             Form::Report => write(self.session_text().as_bytes()),
         }
+    }
+
+    fn namespaces(&mut self, namespaces: &[Namespace]) -> Result<(), Failure> {
+        for namespace in namespaces {
+            if let Some(settings) = &namespace.settings {
+                self.figures.learn(Some(namespace.inode), settings.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn cgroups(&mut self, cgroups: &[(u64, String)]) -> Result<(), Failure> {
+        self.around.learn_cgroups(cgroups);
+        Ok(())
     }
 
     fn output(&mut self, output: &Output) -> Result<(), Failure> {

@@ -13,8 +13,11 @@ use super::course::{Course, Wanted};
 use super::failure::Failure;
 use super::head::{Attached, head};
 use super::hidden::HiddenMethods;
+use super::host::clock;
+use super::record::recorded;
+use super::say;
 use super::stop::Stop;
-use super::surroundings::{namespaces, readings};
+use super::surroundings::{described, namespaces, readings};
 use super::teller::Teller;
 use crate::cli::args::HookArg;
 use crate::cli::exit::Exit;
@@ -24,12 +27,15 @@ use crate::model::MonoNs;
 use crate::source::asking::Asking;
 use crate::source::clock::boot_time;
 use crate::source::live::{Hook, Live};
-use crate::source::netns::Resolved;
-use crate::source::{snapshot, timewait_ages};
+use crate::source::netns::{NetNs, Resolved};
+use crate::source::{cgroup, snapshot, timewait_ages};
+use crate::store::Recorder;
 
 /// Rest after each reading of a busy ring buffer: changes then come in batches, and the kernel side
 /// need not wake anybody for each.
 const REST: Duration = Duration::from_millis(5);
+/// How often the clocks are read together, so that evidence shows when one was set.
+const CLOCK_PACE: Duration = Duration::from_secs(10);
 /// How often a quiet host is looked after: losses, and whether anybody still reads.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -65,8 +71,14 @@ struct Tracing<T> {
     live: Live,
     course: Course<T>,
     asking: Asking,
+    /// Whether nothing is said of what was recorded.
+    is_quiet: bool,
     /// What this turn took in.
     turn: Turn,
+    /// Whether it is to be kept though nothing is in it.
+    must_keep: bool,
+    /// What keeps all of it as evidence, if anything does.
+    recorder: Option<Recorder>,
     /// The namespaces that were asked for, or `None` for all.
     asked: Option<Vec<Resolved>>,
 }
@@ -105,6 +117,10 @@ impl<T: Teller> Tracing<T> {
                 notes,
             },
         );
+        let recorder = match &plan.record {
+            Some(record) => Some(Recorder::create(record, &head, say)?),
+            None => None,
+        };
         let wanted = Wanted {
             selection: plan.selection.clone(),
             filters: plan.filters.clone(),
@@ -112,11 +128,17 @@ impl<T: Teller> Tracing<T> {
             limits: plan.limits,
             not_comparable: (!plan.selection.takes_whole_namespaces())
                 .then(|| "filters leave connections out".to_owned()),
+            window: None,
+            only_counted: teller.is_counter(),
         };
+        let described = namespaces.clone();
         let mut tracing = Self {
             asking: Asking::new(&namespaces),
             course: Course::new(head, methods, wanted, namespaces, teller),
             turn: Turn::default(),
+            is_quiet: plan.quiet,
+            must_keep: false,
+            recorder,
             asked,
             live,
         };
@@ -131,6 +153,7 @@ impl<T: Teller> Tracing<T> {
         }
         tracing.keep();
         tracing.put(Entry::ExistingComplete)?;
+        tracing.keep_surroundings(&described)?;
         Ok(tracing)
     }
 
@@ -138,11 +161,13 @@ impl<T: Teller> Tracing<T> {
     async fn follow(&mut self, stop: &mut Stop) -> Result<(), Failure> {
         let mut looked_at = Instant::now();
         let mut told_at = looked_at;
+        let mut clock_at = looked_at;
         loop {
             let now = boot_time();
             let emptied = self.read()?;
             self.ask(boot_time());
             if emptied {
+                self.must_keep |= self.course.poll_timeout().is_some_and(|due| due <= now);
                 self.course.timeout(now);
                 self.turn.timeout = Some(now);
             }
@@ -151,6 +176,10 @@ impl<T: Teller> Tracing<T> {
             if looked_at.elapsed() >= TICK {
                 looked_at = Instant::now();
                 self.course.teller().check_reader()?;
+            }
+            if clock_at.elapsed() >= CLOCK_PACE {
+                clock_at = Instant::now();
+                self.put(Entry::Clock(clock()))?;
             }
             let pace = self.course.teller().pace();
             if pace.is_some_and(|pace| told_at.elapsed() >= pace) {
@@ -188,6 +217,7 @@ impl<T: Teller> Tracing<T> {
             at: counted,
             counters,
         };
+        self.keep_surroundings(&namespaces)?;
         self.put(Entry::Closing(closing))?;
         // On a busy host the ring never runs empty; what is newer than the counters is not needed.
         loop {
@@ -203,11 +233,28 @@ impl<T: Teller> Tracing<T> {
             self.keep();
             self.begin_turn();
         }
-        self.course.finish(boot_time(), None)
+        let end = boot_time();
+        let exit = self.course.finish(end, None)?;
+        let Some(mut recorder) = self.recorder else {
+            return Ok(exit);
+        };
+        recorder.entry(&Entry::Clock(clock()));
+        recorder.entry(&Entry::End(end));
+        let outcome = recorder.finish(boot_time());
+        if !self.is_quiet {
+            say(&recorded(&outcome));
+        }
+        Ok(match outcome.is_whole {
+            true => exit,
+            false => Exit::Incomplete,
+        })
     }
 
     /// Takes in something else than a turn.
     fn put(&mut self, entry: Entry) -> Result<(), Failure> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.entry(&entry);
+        }
         self.course.take(entry)
     }
 
@@ -244,14 +291,47 @@ impl<T: Teller> Tracing<T> {
         true
     }
 
-    /// Keeps the turn as evidence.
-    fn keep(&mut self) {}
+    /// Keeps what the figures of a trace are held against; live, whoever needs that looks for it.
+    fn keep_surroundings(&mut self, namespaces: &[NetNs]) -> Result<(), Failure> {
+        let Some(recorder) = &mut self.recorder else {
+            return Ok(());
+        };
+        recorder.entry(&Entry::Namespaces(described(namespaces)));
+        let cgroups = cgroup::all();
+        if !cgroups.is_empty() {
+            recorder.entry(&Entry::Cgroups(cgroups));
+        }
+        Ok(())
+    }
+
+    /// Keeps the turn as evidence, unless it is one of nothing.
+    fn keep(&mut self) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        let Turn {
+            batch,
+            losses,
+            emptied,
+            asked,
+            ..
+        } = &self.turn;
+        let is_something = !batch.is_empty() || !losses.is_empty() || asked.is_some();
+        if is_something || self.must_keep {
+            recorder.turn(&self.turn);
+        }
+        // What a ring buffer left behind has its place as soon as it was found empty.
+        self.must_keep = !emptied;
+        recorder.tick(boot_time());
+    }
 
     /// How long until something is due.
     fn until_timeout(&self) -> Duration {
-        let due = self
-            .course
-            .poll_timeout()
+        let written = self.recorder.as_ref().and_then(Recorder::next_deadline);
+        let due = [self.course.poll_timeout(), written]
+            .into_iter()
+            .flatten()
+            .min()
             .map(|due| Duration::from_nanos(due.since(boot_time()).unwrap_or_default()));
         due.map_or(TICK, |due| due.min(TICK))
     }

@@ -35,7 +35,13 @@ enum Encoder {
 }
 
 impl Writer {
-    pub(super) fn new(plan: &OutputPlan, wall: WallClock, quiet: bool, verbose: bool) -> Self {
+    pub(super) fn new(
+        plan: &OutputPlan,
+        times: (WallClock, TimeZone),
+        quiet: bool,
+        verbose: bool,
+    ) -> Self {
+        let (wall, zone) = times;
         let OutputPlan {
             format,
             raw,
@@ -50,7 +56,7 @@ impl Writer {
                 names,
                 raw,
                 wall,
-                zone: TimeZone::system(),
+                zone,
                 color: use_color(color),
                 width: terminal_width(),
                 verbose,

@@ -11,6 +11,7 @@ pub mod json;
 pub mod session;
 pub mod text;
 pub mod time_wait;
+pub mod verdict;
 mod words;
 
 #[cfg(test)]

@@ -23,7 +23,8 @@ use crate::track::{Change, Span, Timeline};
 pub use duration::duration;
 use duration::within;
 use fold::{block, columns};
-use number::{bytes, counted};
+use number::bytes;
+pub use number::counted;
 use palette::Palette;
 
 /// Encodes values as text.

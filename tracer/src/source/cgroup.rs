@@ -20,6 +20,9 @@ use thiserror::Error;
 use super::mount_table::unescape;
 use crate::model::{Cgroup, printable};
 
+/// The most cgroups that are listed.
+const MOST_LISTED: usize = 16 << 10;
+
 /// The id of the hierarchy's root.
 const ROOT_ID: u64 = 1;
 
@@ -130,6 +133,29 @@ pub fn paths(ids: &[u64]) -> BTreeMap<u64, String> {
     let mut found = BTreeMap::new();
     if let (false, Ok(root)) = (ids.is_empty(), hierarchy("")) {
         collect(&root, &root, ids, &mut found);
+    }
+    found
+}
+
+/// Lists every cgroup with its path, as [`paths`] tells them; of more than so many, those found first.
+pub fn all() -> Vec<(u64, String)> {
+    let Ok(root) = hierarchy("") else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let mut directories = vec![root.clone()];
+    while let Some(directory) = directories.pop()
+        && found.len() < MOST_LISTED
+    {
+        let id = fs::metadata(&directory).map(|metadata| metadata.ino());
+        if let (Ok(id), Ok(below)) = (id, directory.strip_prefix(&root)) {
+            found.push((id, format!("/{}", below.to_string_lossy())));
+        }
+        let entries = fs::read_dir(&directory).into_iter().flatten();
+        let inside = entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        directories.extend(inside.map(|entry| entry.path()));
     }
     found
 }

@@ -47,7 +47,7 @@ const ROOMS: &[Room] = &[
     room("source", &["model"], &[System, Kernel, Runtime]),
     room(
         "sink",
-        &["model", "track", "stats"],
+        &["model", "track", "stats", "evidence"],
         &[System, Runtime, Schema],
     ),
     // Giving up privileges, at the one moment that `run` chooses.

@@ -34,6 +34,11 @@ impl Batch {
         self.ends.is_empty()
     }
 
+    /// Returns how many records are in it.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// Empties it, keeping its memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

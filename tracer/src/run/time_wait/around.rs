@@ -10,20 +10,61 @@ use crate::stats::timewait::{Report, TimeWait};
 /// How often a namespace is looked for that nothing led to.
 const SEARCH: Duration = Duration::from_secs(10);
 
-/// What surrounds the figures: network namespaces and their settings, and the names of cgroups.
+/// Where what surrounds the figures is known from.
+#[derive(Debug)]
+pub(super) enum Around {
+    /// This host tells.
+    Here(Here),
+    /// Evidence told the paths of cgroups; settings of namespaces went to the figures at once.
+    Recorded(BTreeMap<u64, String>),
+}
+
+/// Network namespaces of this host and their settings, and the names of cgroups.
 #[derive(Debug, Default)]
-pub(super) struct Around {
+pub(super) struct Here {
     namespaces: BTreeMap<u32, NetNs>,
     searched: Option<Instant>,
     /// Paths of cgroups.
-    pub(super) cgroups: BTreeMap<u64, String>,
+    cgroups: BTreeMap<u64, String>,
     /// cgroups that were looked for, found or not.
     sought: BTreeSet<u64>,
 }
 
 impl Around {
-    /// Learns what each namespace allows.
+    /// Learns what each namespace of this host allows.
     pub(super) fn begin(&mut self, namespaces: &[NetNs], figures: &mut TimeWait) {
+        if let Self::Here(here) = self {
+            here.begin(namespaces, figures);
+        }
+    }
+
+    /// Looks at what the figures name; returns whether that tells more.
+    pub(super) fn look(&mut self, report: &Report, figures: &mut TimeWait) -> bool {
+        match self {
+            Self::Here(here) => here.look(report, figures),
+            Self::Recorded(_) => false,
+        }
+    }
+
+    /// Takes in what evidence tells.
+    pub(super) fn learn_cgroups(&mut self, told: &[(u64, String)]) {
+        if let Self::Recorded(cgroups) = self {
+            cgroups.extend(told.iter().cloned());
+        }
+    }
+
+    /// Paths of cgroups.
+    pub(super) fn cgroups(&self) -> &BTreeMap<u64, String> {
+        match self {
+            Self::Here(here) => &here.cgroups,
+            Self::Recorded(cgroups) => cgroups,
+        }
+    }
+}
+
+impl Here {
+    /// Learns what each namespace allows.
+    fn begin(&mut self, namespaces: &[NetNs], figures: &mut TimeWait) {
         self.searched = Some(Instant::now());
         self.know(namespaces);
         for netns in namespaces {
@@ -37,7 +78,7 @@ impl Around {
     }
 
     /// Looks at what the figures name; returns whether that tells more.
-    pub(super) fn look(&mut self, report: &Report, figures: &mut TimeWait) -> bool {
+    fn look(&mut self, report: &Report, figures: &mut TimeWait) -> bool {
         self.look_for_cgroups(report);
         let wanted: Vec<u32> = report
             .settings

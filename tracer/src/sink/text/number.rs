@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// `1 change`, `12,345 changes`.
-pub(in crate::sink) fn counted(number: u64, noun: &str) -> String {
+pub fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))
 }

@@ -1,0 +1,126 @@
+//! Evidence as it is read: the entries of one trace, from its files in their order.
+//!
+//! **Owns:** which file goes on where another ended, and what a person is told of evidence that cannot be
+//! read to its end.
+//! **Never:** an entry behind a damaged one: what came between is not known.
+
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::vec::IntoIter;
+
+use super::failure::Failure;
+use super::files::{self, Counted, EvidenceFile, Progress};
+use super::replay::Ending;
+use super::say;
+use crate::cli::exit::Exit;
+use crate::evidence::{Entry, Head, Reader};
+
+/// The entries of one trace.
+pub(super) struct Evidence {
+    /// The file that is being read.
+    name: String,
+    reader: Reader<BufReader<Counted>>,
+    /// Those that follow.
+    files: IntoIter<EvidenceFile>,
+    progress: Progress,
+}
+
+impl Evidence {
+    /// Opens the files and begins with the first.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be opened, or the first is no evidence.
+    pub(super) fn open(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let (files, progress) = files::open(paths)?;
+        let mut files = files.into_iter();
+        let Some(first) = files.next() else {
+            return Err(Failure::Usage("give a file of evidence".to_owned()));
+        };
+        let reader = Reader::open(first.bytes)
+            .map_err(|error| Failure::Evidence(format!("cannot read {}: {error}", first.name)))?;
+        Ok(Self {
+            name: first.name,
+            reader,
+            files,
+            progress,
+        })
+    }
+
+    /// Returns what the first file begins with.
+    ///
+    /// # Errors
+    ///
+    /// It does not begin with that, or not readably.
+    pub(super) fn head(&mut self) -> Result<Head, Failure> {
+        let name = &self.name;
+        match self.reader.next() {
+            Some(Ok(Entry::Head(head))) => Ok(*head),
+            Some(Ok(_)) => Err(Failure::Evidence(format!(
+                "cannot read {name}: it does not begin with what was traced, as evidence does"
+            ))),
+            Some(Err(damage)) => Err(Failure::Evidence(format!("cannot read {name}: {damage}"))),
+            None => Err(Failure::Evidence(format!(
+                "cannot read {name}: it ends before it tells what was traced; nothing was kept in it"
+            ))),
+        }
+    }
+
+    /// Returns whether the first file goes on with a trace of which an earlier file tells the begin.
+    pub(super) fn begins_in_the_middle(&self) -> bool {
+        self.reader.previous().is_some()
+    }
+
+    /// Returns the next entry, or why there is none that can be relied upon.
+    pub(super) fn next(&mut self) -> Option<Result<Entry, String>> {
+        self.progress.tell();
+        loop {
+            match self.reader.next() {
+                // Each file repeats it.
+                Some(Ok(Entry::Head(_))) => {}
+                Some(Ok(entry)) => return Some(Ok(entry)),
+                Some(Err(damage)) => return Some(Err(format!("{}: {damage}", self.name))),
+                None => {
+                    let following = self.files.next()?;
+                    if let Err(why) = self.follow(following) {
+                        return Some(Err(why));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on with the next file.
+    fn follow(&mut self, file: EvidenceFile) -> Result<(), String> {
+        let name = file.name;
+        let reader = Reader::open(file.bytes).map_err(|error| format!("{name}: {error}"))?;
+        if reader.previous() != Some(self.reader.end().chain) {
+            return Err(format!(
+                "{name}: it does not go on where {} ends; give the files of one trace in their order, with \
+                 none left out",
+                self.name
+            ));
+        }
+        self.name = name;
+        self.reader = reader;
+        Ok(())
+    }
+
+    /// Says what there is to say of its end, and returns the exit code where it is not a whole trace.
+    pub(super) fn end(self, ending: &Ending<String>) -> Option<Exit> {
+        // Off the line on which progress was told.
+        drop(self.progress);
+        match ending {
+            Ending::Whole(_) => return None,
+            Ending::Damaged(damage) => {
+                say(&format!("tracer: the evidence is shown up to {damage}"));
+            }
+            Ending::Cut => say(&format!(
+                "tracer: {} ends before its trace did: it was cut, or the recording was killed, or goes on \
+                 still; see `tracer verify`",
+                self.name
+            )),
+        }
+        Some(Exit::Incomplete)
+    }
+}
