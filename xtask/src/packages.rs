@@ -73,6 +73,11 @@ pub(crate) const TESTS: &[Need] = &[
         program: Some("tcpstates"),
         why: "the peer that the live tests compare with",
     },
+    Need {
+        package: "python3-zstandard",
+        program: None,
+        why: "the reader of evidence in Python, which ours is held against",
+    },
 ];
 
 /// What booting other kernels takes.

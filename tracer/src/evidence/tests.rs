@@ -2,5 +2,7 @@
 
 mod any;
 mod damaged;
+mod example;
+mod python;
 mod samples;
 mod whole;
