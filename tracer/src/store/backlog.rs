@@ -251,6 +251,16 @@ mod tests {
     }
 
     #[test]
+    fn what_would_fit_behind_a_gap_belongs_to_it() {
+        let mut backlog = Backlog::default();
+        let all_but_one = MOST_BYTES / record(0).len() - 1;
+        backlog.turn(&turn(&vec![1; all_but_one]));
+        backlog.turn(&turn(&[2, 3]));
+        backlog.turn(&turn(&[4]));
+        assert_eq!((backlog.lost(), backlog.waiting()), (3, all_but_one as u64));
+    }
+
+    #[test]
     fn what_is_let_go_counts() {
         let mut backlog = Backlog::default();
         backlog.turn(&turn(&[1, 2]));

@@ -158,6 +158,12 @@ mod tests {
         }
         let dir = tempfile::tempdir().expect("a directory");
         let nobody = Owner::in_files(user(65_534, 65_534), "", "");
+        let groups = nobody.act(|| Ok(rustix::process::getgroups()?));
+        assert_eq!(
+            groups.expect("its groups"),
+            [],
+            "root's groups are left behind"
+        );
         let path = dir.path().join("file");
         let made = nobody.act(|| fs::write(&path, "x"));
         let refused = made.expect_err("the directory is root's");

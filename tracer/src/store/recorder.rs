@@ -324,6 +324,17 @@ fn outlive_limit() -> io::Result<()> {
     Ok(())
 }
 
+impl Drop for Recorder {
+    /// Brings what waits to the disk where a trace ends by an error, or because nobody reads it any more. It is not
+    /// sealed: its end is not in it.
+    fn drop(&mut self) {
+        if matches!(self.state, State::Writing) && self.writer.pending() {
+            let now = self.waits_since.unwrap_or(self.begun);
+            self.cut(now);
+        }
+    }
+}
+
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Recorder")

@@ -92,6 +92,8 @@ impl Recorder {
         let is_written = self.disk.append(self.writer.seal(Sealed::Ended)).is_ok();
         if is_written {
             self.writer.written();
+        } else {
+            self.writer.dropped();
         }
         is_written
     }

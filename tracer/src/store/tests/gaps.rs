@@ -204,3 +204,100 @@ fn the_files_never_take_more_than_they_may_and_say_what_is_missing() {
     // It is sealed: a byte more would be damage, a seal is none.
     assert_eq!(shelf.files()[0].len() as u64, outcome.bytes);
 }
+
+/// A loss of the kernel's, as a turn tells it.
+fn with_loss(turn: Turn, lost: u64, at: MonoNs) -> Turn {
+    Turn {
+        losses: vec![Loss {
+            cause: LossCause::RingFull { cpu: 0 },
+            lost,
+            since: at,
+            until: at,
+        }],
+        ..turn
+    }
+}
+
+#[test]
+fn a_loss_that_is_lost_counts_on() {
+    let mut scene = Scene::new(&plan());
+    scene.turn_at(&with_loss(turn(&[ms(2).0]), 40, ms(1)), ms(3));
+    // A gap, and what it lost.
+    scene.shelf.fail(Some(full));
+    let mut given = 1;
+    for second in 2..12 {
+        scene.turn_at(&many(10_000, ms(second * 1000).0), ms(second * 1000));
+        given += 10_000;
+    }
+    scene.shelf.fail(None);
+    scene.recorder.tick(ms(13_000));
+    let lost = scene.recorder.progress().lost;
+    assert!(lost > 0);
+    // Then the file goes, with what it told.
+    scene.shelf.fail(Some(|| Trouble::Removed));
+    scene.shelf.refuse(true);
+    scene.turn_at(&turn(&[ms(14_000).0]), ms(14_000));
+    scene.shelf.fail(None);
+    scene.shelf.refuse(false);
+    scene.recorder.tick(ms(20_000));
+    let (outcome, shelf, _) = scene.finish(ms(21_000));
+    let (records, losses) = tell(&read(&shelf.files()[1..]));
+    assert_eq!((records, losses.len()), (0, 1));
+    assert_eq!(losses[0].lost, given + 1 + 40);
+    assert_eq!((outcome.records, outcome.lost), (0, losses[0].lost));
+    assert!(losses[0].since <= ms(1), "{losses:?}");
+}
+
+#[test]
+fn a_trace_that_outgrows_the_files_with_its_last_turn_still_has_an_end() {
+    let counters = |count: u32| {
+        let names = (0..count).map(|n| {
+            (
+                format!("Tcp.{n}"),
+                u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            )
+        });
+        Entry::Closing(Closing {
+            at: ms(2),
+            counters: vec![Reading {
+                netns: 1,
+                before: ms(1),
+                after: ms(2),
+                counters: names.collect(),
+            }],
+        })
+    };
+    // Those of one namespace have room in what was kept free; those of a thousand do not.
+    for (count, has_room) in [(300, true), (30_000, false)] {
+        let most = 128 << 10;
+        let mut scene = Scene::new(&RecordPlan {
+            max_size: Some(most),
+            ..plan()
+        });
+        scene.recorder.turn(&many(1500, ms(1).0));
+        scene.recorder.tick(ms(1));
+        scene.recorder.tick(ms(1000));
+        scene
+            .recorder
+            .turn(&with_loss(many(9000, ms(1001).0), 7, ms(1001)));
+        let closing = counters(count);
+        scene.recorder.entry(&closing);
+        let (outcome, shelf, _) = scene.finish(ms(1002));
+        assert!(!outcome.is_whole && outcome.bytes <= most, "{outcome:?}");
+        let entries = read(&shelf.files());
+        let (records, losses) = tell(&entries);
+        assert_eq!((records, losses.len()), (1500, 1));
+        assert_eq!((losses[0].lost, outcome.lost), (9007, 9007));
+        assert_eq!(entries.contains(&closing), has_room);
+        assert_eq!(entries.last(), Some(&Entry::End(ms(1002))));
+    }
+}
+
+#[test]
+fn a_trace_that_breaks_off_leaves_what_it_took_in() {
+    let mut scene = Scene::new(&plan());
+    scene.recorder.turn(&turn(&[ms(1).0]));
+    scene.recorder.tick(ms(1));
+    drop(scene.recorder);
+    assert_eq!(tell(&read(&scene.shelf.files())).0, 1);
+}

@@ -11,9 +11,9 @@ use std::rc::Rc;
 
 use crate::cli::record::RecordPlan;
 use crate::evidence::{
-    Clock, Entry, Head, Namespace, Reader, Sealed, TimeZoneOf, Turn, User, Writer,
+    Clock, Closing, Entry, Head, Namespace, Reader, Sealed, TimeZoneOf, Turn, User, Writer,
 };
-use crate::model::{Batch, Loss, LossCause, MonoNs};
+use crate::model::{Batch, Loss, LossCause, MonoNs, Reading};
 use crate::store::recorder::{Outcome, Recorder};
 use shelf::Shelf;
 

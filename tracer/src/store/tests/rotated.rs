@@ -119,3 +119,22 @@ fn a_disk_that_fills_up_in_a_new_file_loses_nothing_of_the_old_one() {
     assert!(outcome.is_whole, "{outcome:?}");
     assert_eq!(tell(&read(&shelf.files())), (given, Vec::new()));
 }
+
+#[test]
+fn a_file_that_cannot_be_sealed_is_gone_on_with() {
+    let mut scene = rotating(Rotate::Bytes(64 << 10), None);
+    scene.shelf.fail_when_prepared(true);
+    for second in 1..10 {
+        scene.turn_at(&many(1500, ms(second * 1000).0), ms(second * 1000));
+        assert!(!scene.shelf.is_prepared(), "an empty file was left");
+    }
+    assert_eq!(scene.shelf.files().len(), 1);
+    scene.shelf.fail_when_prepared(false);
+    scene.shelf.fail(None);
+    scene.recorder.tick(ms(12_000));
+    scene.turn_at(&many(1500, ms(13_000).0), ms(13_000));
+    let (outcome, shelf, _) = scene.finish(ms(20_000));
+    assert!(outcome.is_whole);
+    assert!(shelf.files().len() > 1);
+    assert_eq!(tell(&read(&shelf.files())), (10 * 1500, Vec::new()));
+}

@@ -22,6 +22,8 @@ struct Content {
     trouble: Option<fn() -> Trouble>,
     /// Whether no new file can be made.
     refuses: bool,
+    /// Whether nothing can be written once a new file was made.
+    fails_when_prepared: bool,
 }
 
 impl Shelf {
@@ -38,6 +40,16 @@ impl Shelf {
     /// Lets no new file be made, or lets it again.
     pub(super) fn refuse(&self, refuses: bool) {
         self.0.borrow_mut().refuses = refuses;
+    }
+
+    /// Lets every append fail from the moment on in which a new file was made, or not.
+    pub(super) fn fail_when_prepared(&self, fails: bool) {
+        self.0.borrow_mut().fails_when_prepared = fails;
+    }
+
+    /// Whether a new file was made that nothing is written to.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.0.borrow().prepared
     }
 
     /// The files that are there.
@@ -60,6 +72,9 @@ impl Disk for Shelf {
             return Err(StoreError::Exists { path });
         }
         content.prepared = true;
+        if content.fails_when_prepared {
+            content.trouble = Some(full);
+        }
         Ok(())
     }
 
@@ -71,7 +86,9 @@ impl Disk for Shelf {
     }
 
     fn abandon(&mut self) {
-        self.0.borrow_mut().prepared = false;
+        let mut content = self.0.borrow_mut();
+        assert!(content.prepared, "nothing was prepared");
+        content.prepared = false;
     }
 
     fn append(&mut self, frame: &[u8]) -> Result<(), Trouble> {
