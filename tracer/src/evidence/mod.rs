@@ -15,6 +15,7 @@ mod lines;
 mod payload;
 mod reader;
 mod records;
+pub mod redact;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use chain::Chain;
 pub use damage::{Damage, EvidenceError, Good, What};
 pub use entry::{Asked, Clock, Closing, Entry, Head, Namespace, TimeZoneOf, Turn, User};
 pub use reader::Reader;
+pub use redact::Redact;
 pub use seal::{Sealed, Totals};
 pub use verify::{ClockStep, Verdict, verify};
 pub use writer::{Previous, Writer};

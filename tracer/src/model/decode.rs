@@ -16,6 +16,7 @@ use super::{CloseError, Event, Family, MonoNs, Socket, StateChange, Task, TcpSta
 use crate::model::endpoint::address_from_bytes;
 
 pub use batch::Batch;
+pub use rewrite::{Named, rewrite};
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -67,6 +68,7 @@ macro_rules! refuse {
 // Behind the macros, which it uses.
 mod batch;
 mod minisock;
+mod rewrite;
 
 /// Decodes one record.
 ///

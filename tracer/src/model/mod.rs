@@ -22,7 +22,7 @@ pub mod timer_wheel;
 pub use asking::{Answer, Found, Look, Question};
 
 pub use counters::{KernelCounters, Reading};
-pub use decode::{Batch, DecodeError, decode};
+pub use decode::{Batch, DecodeError, Named, decode, rewrite};
 pub use early::{Cgroup, EarlyFilter};
 pub use endpoint::{Endpoint, Family, Tuple};
 pub use event::{CloseError, Event, Existing, Loss, LossCause, Socket, StateChange, Task};

@@ -1,7 +1,7 @@
 //! Address ranges in CIDR notation.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address range in CIDR notation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,23 @@ impl Prefix {
             (folded @ IpAddr::V4(_), Some(len)) if addr.is_ipv6() => Self { addr: folded, len },
             _ => Self { addr, len },
         })
+    }
+
+    /// Returns the range of `len` bits that an address lies in, or the address alone; `None` where an
+    /// address has fewer bits.
+    pub fn around(addr: IpAddr, len: Option<u8>) -> Option<Self> {
+        let (bits, width) = as_bits(addr);
+        let len = len.unwrap_or(width);
+        if len > width {
+            return None;
+        }
+        let first = bits & mask(len, width);
+        let first = match addr {
+            // An IPv4 address has 32 bits.
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(first as u32)),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::from_bits(first)),
+        };
+        Self::new(first, len)
     }
 
     /// Returns the first address and the number of bits that count.
@@ -97,6 +114,18 @@ mod tests {
         );
         assert_eq!(prefix("10.1.0.1", 16), None, "bits behind the prefix");
         assert_eq!(prefix("10.0.0.0", 33), None);
+    }
+
+    #[test]
+    fn a_range_around_an_address_begins_where_its_bits_end() {
+        let around = |text: &str, len| {
+            Prefix::around(text.parse().expect("an address"), len).map(|range| range.to_string())
+        };
+        assert_eq!(around("10.1.2.3", Some(8)).as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(around("10.1.2.3", Some(0)).as_deref(), Some("0.0.0.0/0"));
+        assert_eq!(around("10.1.2.3", None).as_deref(), Some("10.1.2.3"));
+        assert_eq!(around("fe80::1", Some(64)).as_deref(), Some("fe80::/64"));
+        assert_eq!(around("10.1.2.3", Some(33)), None);
     }
 
     #[test]

@@ -45,6 +45,27 @@ impl Batch {
         self.ends.clear();
     }
 
+    /// Hands each record to `keep`, which may change it, and drops those of which it returns false.
+    pub fn retain_mut(&mut self, mut keep: impl FnMut(&mut [u8]) -> bool) {
+        let (mut start, mut kept) = (0, 0);
+        let bytes = &mut self.bytes;
+        self.ends.retain_mut(|end| {
+            let record = start..*end;
+            start = *end;
+            let is_kept = keep(&mut bytes[record.clone()]);
+            if is_kept {
+                let length = record.len();
+                if record.start != kept {
+                    bytes.copy_within(record, kept);
+                }
+                kept += length;
+                *end = kept;
+            }
+            is_kept
+        });
+        self.bytes.truncate(kept);
+    }
+
     /// Returns when the last record was made.
     pub fn last_at(&self) -> Option<MonoNs> {
         let last = self.records().last()?;
@@ -149,6 +170,25 @@ mod tests {
     fn losses_after_the_last_record_are_left_in_order() {
         let losses = vec![loss(9), loss(7)];
         assert_eq!(order(&Batch::default(), losses), ["left 7", "left 9"]);
+    }
+
+    #[test]
+    fn what_is_dropped_leaves_no_trace_and_moves_nothing_else() {
+        let mut batch = Batch::default();
+        for record in [&[1][..], &[], &[2, 2], &[3, 3, 3], &[4]] {
+            batch.push(record);
+        }
+        batch.retain_mut(|record| {
+            record.iter_mut().for_each(|byte| *byte += 10);
+            record.len() != 2
+        });
+        let mut expected = Batch::default();
+        for record in [&[11][..], &[], &[13, 13, 13], &[14]] {
+            expected.push(record);
+        }
+        assert_eq!(batch, expected);
+        batch.retain_mut(|_| false);
+        assert_eq!(batch, Batch::default());
     }
 
     #[test]

@@ -143,3 +143,48 @@ proptest! {
         }
     }
 }
+
+/// Puts other names everywhere.
+#[cfg(target_endian = "little")]
+fn rename(named: Named<'_>) {
+    match named {
+        Named::Address(IpAddr::V4(addr)) => *addr = [1, 2, 3, 4].into(),
+        Named::Address(IpAddr::V6(addr)) => *addr = [5; 16].into(),
+        Named::Task(comm) => comm.0 = *b"process-1\0secret",
+        Named::Socket(socket) => socket.0 += 1,
+    }
+}
+
+#[test]
+#[cfg(target_endian = "little")]
+fn only_what_names_something_is_rewritten() {
+    let mut bytes = GOLDEN;
+    bytes[112 + 5..].copy_from_slice(b"left behind");
+    bytes[96 + 4] = 9;
+    rewrite(&mut bytes, rename).expect("a whole record");
+    let mut expected = GOLDEN;
+    expected[16] += 1;
+    expected[80..84].copy_from_slice(&[1, 2, 3, 4]);
+    expected[96..100].copy_from_slice(&[1, 2, 3, 4]);
+    expected[112..121].copy_from_slice(b"process-1");
+    assert_eq!(bytes, expected);
+
+    bytes[68] = 10;
+    rewrite(&mut bytes, rename).expect("a whole record");
+    assert_eq!(bytes[80..112], [5; 32]);
+}
+
+#[test]
+#[cfg(target_endian = "little")]
+fn a_record_that_cannot_be_read_is_not_written_either() {
+    for (at, value) in [(0, 9), (2, 64), (68, 1), (78, 1)] {
+        let mut bytes = GOLDEN;
+        bytes[at] = value;
+        let before = bytes;
+        assert_eq!(
+            rewrite(&mut bytes, |_| panic!("nothing is known in it")),
+            decode(&before).map(drop)
+        );
+        assert_eq!(bytes, before);
+    }
+}

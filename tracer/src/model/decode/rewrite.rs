@@ -1,0 +1,117 @@
+//! Records with other names in them: what of a record names something, replaced in its place.
+//!
+//! **Owns:** where in a record addresses, names and kernel addresses stand.
+//! **Never:** what they are replaced by.
+
+use std::mem::offset_of;
+use std::net::IpAddr;
+
+use tracer_ebpf::{
+    KIND_STATE_CHANGE, MINISOCK_SIZE, MinisockRecord, STATE_CHANGE_SIZE, StateChangeRecord,
+};
+
+use super::{DecodeError, Family, Socket, decode, family, sixteen};
+use crate::model::endpoint::address_from_bytes;
+use crate::model::event::Comm;
+
+/// What of a record names something, for whoever replaces it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// An address of either end; of another family than before, it is not taken.
+    Address(&'a mut IpAddr),
+    /// The name of a task.
+    Task(&'a mut Comm),
+    /// Where the socket lies in the kernel's memory.
+    Socket(&'a mut Socket),
+}
+
+/// Where a kind of record holds what.
+struct Places {
+    family: usize,
+    addresses: [usize; 2],
+    socket: usize,
+    task: Option<usize>,
+}
+
+const STATE_CHANGE: Places = Places {
+    family: offset_of!(StateChangeRecord, family),
+    addresses: [
+        offset_of!(StateChangeRecord, local_addr),
+        offset_of!(StateChangeRecord, remote_addr),
+    ],
+    socket: offset_of!(StateChangeRecord, socket),
+    task: Some(offset_of!(StateChangeRecord, comm)),
+};
+
+const MINISOCK: Places = Places {
+    family: offset_of!(MinisockRecord, family),
+    addresses: [
+        offset_of!(MinisockRecord, local_addr),
+        offset_of!(MinisockRecord, remote_addr),
+    ],
+    socket: offset_of!(MinisockRecord, address),
+    task: None,
+};
+
+// What is below takes no place that a record does not have.
+const _: () = {
+    assert!(STATE_CHANGE_SIZE >= offset_of!(StateChangeRecord, comm) + 16);
+    assert!(MINISOCK_SIZE >= offset_of!(MinisockRecord, remote_addr) + 16);
+};
+
+/// Hands everything in a record that names something to `rename`, and writes back what comes of it.
+///
+/// Bytes that mean nothing are not left either: what stands behind an IPv4 address, and behind the end of
+/// a task's name, becomes zero.
+///
+/// # Errors
+///
+/// The record cannot be decoded, so that nobody knows what is in it. It is as it was.
+pub fn rewrite(record: &mut [u8], mut rename: impl FnMut(Named<'_>)) -> Result<(), DecodeError> {
+    // A record that decodes has the size of its kind.
+    decode(record)?;
+    let places = match u16_at(record, 0) {
+        KIND_STATE_CHANGE => &STATE_CHANGE,
+        _ => &MINISOCK,
+    };
+    let number = u16_at(record, places.family);
+    let Some(family) = family(number) else {
+        return Err(DecodeError::Field {
+            field: "family",
+            offset: places.family,
+            value: u64::from(number),
+        });
+    };
+
+    for at in places.addresses {
+        let mut addr = address_from_bytes(family, sixteen(record, at));
+        rename(Named::Address(&mut addr));
+        let mut bytes = [0; 16];
+        match (family, addr) {
+            (Family::Ipv4, IpAddr::V4(addr)) => bytes[..4].copy_from_slice(&addr.octets()),
+            (Family::Ipv6, IpAddr::V6(addr)) => bytes = addr.octets(),
+            _ => {}
+        }
+        record[at..][..16].copy_from_slice(&bytes);
+    }
+
+    let mut raw = [0; 8];
+    raw.copy_from_slice(&record[places.socket..][..8]);
+    let mut socket = Socket(u64::from_ne_bytes(raw));
+    rename(Named::Socket(&mut socket));
+    record[places.socket..][..8].copy_from_slice(&socket.0.to_ne_bytes());
+
+    if let Some(at) = places.task {
+        let mut task = Comm(sixteen(record, at));
+        rename(Named::Task(&mut task));
+        let mut bytes = [0; 16];
+        let name = task.bytes();
+        bytes[..name.len()].copy_from_slice(name);
+        record[at..][..16].copy_from_slice(&bytes);
+    }
+    Ok(())
+}
+
+fn u16_at(record: &[u8], at: usize) -> u16 {
+    u16::from_ne_bytes([record[at], record[at + 1]])
+}
