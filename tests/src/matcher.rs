@@ -41,7 +41,7 @@ impl<'t> Story<'t> {
             let (conn, ends) = match &line.1 {
                 Line::Change(change) => (change.conn, (change.local, change.remote)),
                 Line::Timeline(timeline) => (timeline.conn, (timeline.local, timeline.remote)),
-                Line::Session(_) | Line::Loss(_) | Line::Summary(_) => continue,
+                Line::Session(_) | Line::Loss(_) | Line::Clock(_) | Line::Summary(_) => continue,
             };
             story.unclaimed.entry(conn).or_default().push(line);
             story.by_ends.entry(ends).or_default().insert(conn);

@@ -20,6 +20,8 @@ pub enum Line {
     Timeline(Timeline),
     /// Changes were lost.
     Loss(Loss),
+    /// The wall clock was set, or the host was suspended.
+    Clock(ClockStep),
     /// The last line.
     Summary(Summary),
 }
@@ -237,6 +239,20 @@ pub struct Loss {
     pub until_mono_ns: u64,
     /// Why: the agent's ring buffer was full, or the kernel left the hook out.
     pub cause: String,
+}
+
+/// The wall clock was set, or the host was suspended.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ClockStep {
+    /// After this.
+    pub since_mono_ns: u64,
+    /// And before this.
+    pub until_mono_ns: u64,
+    /// By how much the wall clock was set.
+    #[serde(deserialize_with = "nullable")]
+    pub wall_step_ns: Option<i64>,
+    /// For how long the host was suspended.
+    pub suspended_ns: u64,
 }
 
 /// What the trace adds up to.

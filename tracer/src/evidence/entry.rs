@@ -1,5 +1,6 @@
 //! What a trace takes in, in its order. A trace that is given the same entries tells the same.
 
+pub use crate::model::Clock;
 use crate::model::{Batch, Existing, Look, Loss, MonoNs, Question, Reading, TcpSettings};
 
 /// One step of a trace.
@@ -56,17 +57,6 @@ pub struct Asked {
     pub now: MonoNs,
     /// Each with its answer, in the order in which the answers were taken in.
     pub answers: Vec<(Question, Look)>,
-}
-
-/// The clocks at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clock {
-    /// Boot-time clock.
-    pub mono: MonoNs,
-    /// Wall clock, nanoseconds since the Unix epoch, UTC.
-    pub wall_ns: i128,
-    /// For how long this boot has been suspended: what the boot-time clock is ahead of the monotonic one.
-    pub suspended_ns: u64,
 }
 
 /// How a trace began to end.

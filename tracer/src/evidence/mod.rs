@@ -28,5 +28,5 @@ pub use entry::{Asked, Clock, Closing, Entry, Head, Namespace, TimeZoneOf, Turn,
 pub use reader::Reader;
 pub use redact::Redact;
 pub use seal::{Sealed, Totals};
-pub use verify::{ClockStep, Verdict, verify};
+pub use verify::{Verdict, verify};
 pub use writer::{Previous, Writer};

@@ -4,18 +4,14 @@ use std::io::Read;
 
 use super::chain::Chain;
 use super::damage::{Damage, EvidenceError, What};
-use super::entry::{Clock, Entry, Head};
+use super::entry::{Entry, Head};
 use super::reader::Reader;
 use super::seal::{Sealed, Totals};
 use super::writer::Previous;
-use crate::model::MonoNs;
+use crate::model::{Clock, ClockStep};
 
 /// The most damages, and the most steps of the clock, that are told one by one.
 const MOST_TOLD: usize = 1000;
-
-/// By how much the wall clock may move against the boot-time clock from one reading to the next without
-/// having been set: NTP slews by up to half a millisecond in a second.
-const STEP_NS: u128 = 1_000_000;
 
 /// What is true of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,17 +47,6 @@ pub struct Verdict {
     pub damage_count: u64,
 }
 
-/// A change in the relation of the clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockStep {
-    /// No later than this, and after the reading before.
-    pub at: MonoNs,
-    /// By how much the wall clock was moved, nanoseconds; zero if it only went on.
-    pub wall_ns: i128,
-    /// For how long the host was suspended meanwhile, in nanoseconds.
-    pub suspended_ns: u64,
-}
-
 impl Verdict {
     /// Returns whether the file is whole and unaltered, as far as it can tell of itself: no damage, and a
     /// seal.
@@ -77,16 +62,8 @@ impl Verdict {
     }
 
     fn step(&mut self, before: Clock, now: Clock) {
-        let offset = |clock: Clock| clock.wall_ns.saturating_sub(i128::from(clock.mono.0));
-        let moved = offset(now).saturating_sub(offset(before));
-        let suspended_ns = now.suspended_ns.saturating_sub(before.suspended_ns);
-        let is_set = moved.unsigned_abs() > STEP_NS;
-        if (is_set || suspended_ns > 0) && self.clock_steps.len() < MOST_TOLD {
-            self.clock_steps.push(ClockStep {
-                at: now.mono,
-                wall_ns: if is_set { moved } else { 0 },
-                suspended_ns,
-            });
+        if self.clock_steps.len() < MOST_TOLD {
+            self.clock_steps.extend(now.step_since(before));
         }
     }
 }

@@ -32,5 +32,5 @@ pub use printable::printable;
 pub use privileges::Privileges;
 pub use state::{Naming, TcpState};
 pub use tcp_settings::{TcpSettings, TwReuse};
-pub use time::{MonoNs, WallClock};
+pub use time::{Clock, ClockStep, MonoNs, WallClock};
 pub use timer_wheel::Wheel;

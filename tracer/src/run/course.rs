@@ -10,8 +10,10 @@ use super::hidden::HiddenMethods;
 use super::session::session;
 use super::teller::{Beginning, Taken, Teller};
 use crate::cli::exit::Exit;
-use crate::evidence::{Asked, Clock, Closing, Entry, Head, Turn};
-use crate::model::{Batch, Event, Existing, Look, Loss, MonoNs, Question, Reading, WallClock};
+use crate::evidence::{Asked, Closing, Entry, Head, Turn};
+use crate::model::{
+    Batch, Clock, ClockStep, Event, Existing, Look, Loss, MonoNs, Question, Reading, WallClock,
+};
 use crate::source::netns::NetNs;
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
 use crate::track::asking::Asker;
@@ -47,6 +49,8 @@ pub(super) struct Window {
 /// A trace, as far as it came.
 pub(super) struct Course<T> {
     head: Head,
+    /// The clocks as they were last read.
+    clock: Clock,
     methods: HiddenMethods,
     tracker: Tracker,
     asker: Option<Asker>,
@@ -111,6 +115,7 @@ impl<T: Teller> Course<T> {
             losses: Vec::new(),
             stage: Stage::Listing,
             methods,
+            clock: head.clock,
             head,
         }
     }
@@ -129,7 +134,8 @@ impl<T: Teller> Course<T> {
     /// [`finish`](Self::finish) is called.
     pub(super) fn take(&mut self, entry: Entry) -> Result<(), Failure> {
         match entry {
-            Entry::Head(_) | Entry::Clock(_) | Entry::End(_) => Ok(()),
+            Entry::Head(_) | Entry::End(_) => Ok(()),
+            Entry::Clock(clock) => self.read_clock(clock),
             Entry::Counters(counters) => {
                 self.counters = counters;
                 Ok(())
@@ -146,6 +152,20 @@ impl<T: Teller> Course<T> {
                 self.close(closing);
                 Ok(())
             }
+        }
+    }
+
+    /// The clocks were read: says so where one was set since they were read before.
+    fn read_clock(&mut self, clock: Clock) -> Result<(), Failure> {
+        let step = clock.step_since(self.clock);
+        self.clock = clock;
+        let in_window = |step: &ClockStep| {
+            let shows = |window: Window| step.until >= window.since && step.since <= window.until;
+            self.window.is_none_or(shows)
+        };
+        match step.filter(in_window) {
+            Some(step) => self.teller.clock_step(step),
+            None => Ok(()),
         }
     }
 

@@ -9,7 +9,7 @@ use super::writer::{Writer, check_reader};
 use super::zone;
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
-use crate::model::MonoNs;
+use crate::model::{ClockStep, MonoNs};
 use crate::stats::Summary;
 use crate::track::Output;
 
@@ -28,6 +28,10 @@ impl Teller for Writer {
 
     fn output(&mut self, output: &Output) -> Result<(), Failure> {
         Self::output(self, output)
+    }
+
+    fn clock_step(&mut self, step: ClockStep) -> Result<(), Failure> {
+        Self::clock_step(self, step)
     }
 
     fn flush(&mut self) -> Result<(), Failure> {

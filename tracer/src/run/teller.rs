@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use crate::evidence::Namespace;
-use crate::model::MonoNs;
+use crate::model::{ClockStep, MonoNs};
 use crate::sink::Session;
 use crate::source::netns::NetNs;
 use crate::stats::Summary;
@@ -38,6 +38,11 @@ pub(super) trait Teller {
 
     /// Evidence tells the paths of cgroups.
     fn cgroups(&mut self, _cgroups: &[(u64, String)]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// A clock was set, or the host was suspended.
+    fn clock_step(&mut self, _step: ClockStep) -> Result<(), Failure> {
         Ok(())
     }
 

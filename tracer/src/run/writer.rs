@@ -10,7 +10,7 @@ use rustix::time::Timespec;
 use super::failure::Failure;
 use crate::cli::args::ColorArg;
 use crate::cli::plan::{Format, OutputPlan, Parts};
-use crate::model::{MonoNs, WallClock};
+use crate::model::{ClockStep, MonoNs, WallClock};
 use crate::sink::{Session, csv::Csv, json::Json, text::Text};
 use crate::stats::Summary;
 use crate::track::{Origin, Output};
@@ -109,6 +109,16 @@ impl Writer {
             (Output::Loss(loss), Encoder::Csv(csv)) => csv.loss(loss),
             // No change of a state: of interest to figures alone.
             (Output::Held(_), _) => return Ok(()),
+        };
+        self.write(&bytes)
+    }
+
+    pub(super) fn clock_step(&mut self, step: ClockStep) -> Result<(), Failure> {
+        let bytes = match &self.encoder {
+            Encoder::Text(text) => text.clock_step(&step).into_bytes(),
+            Encoder::Json(json) => json.clock_step(&step),
+            // No table of changes.
+            Encoder::Csv(_) => return Ok(()),
         };
         self.write(&bytes)
     }

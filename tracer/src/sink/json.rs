@@ -31,13 +31,13 @@ use super::words::{
     why_unknown,
 };
 use crate::model::event::Comm;
-use crate::model::{Loss, LossCause, MonoNs, Naming, TcpState, TimewaitEnd, WallClock};
+use crate::model::{ClockStep, Loss, LossCause, MonoNs, Naming, TcpState, TimewaitEnd, WallClock};
 use crate::stats::{Comparison, Summary};
 use crate::track::{Change, Origin, Owner, Segment, Span, Timeline};
 use schema::{
-    ByReason, ChangeLine, ComparisonValue, EndpointValue, HalfOpenValue, LossLine, OwnerValue,
-    PeerValue, SegmentValue, SessionLine, States, SummaryLine, TaskValue, TimeWaitValue,
-    TimelineLine,
+    ByReason, ChangeLine, ClockLine, ComparisonValue, EndpointValue, HalfOpenValue, LossLine,
+    OwnerValue, PeerValue, SegmentValue, SessionLine, States, SummaryLine, TaskValue,
+    TimeWaitValue, TimelineLine,
 };
 
 /// Name and version of the schema.
@@ -184,6 +184,18 @@ impl Json {
             until_mono_ns: loss.until.0,
             cause,
             cpu,
+        })
+    }
+
+    /// A clock was set, or the host was suspended.
+    pub fn clock_step(&self, step: &ClockStep) -> Vec<u8> {
+        json_line(&ClockLine {
+            r#type: "clock",
+            since_mono_ns: step.since.0,
+            until_mono_ns: step.until.0,
+            // The years of an i64 of nanoseconds are as many as a clock can be set by.
+            wall_step_ns: i64::try_from(step.wall_ns).ok(),
+            suspended_ns: step.suspended_ns,
         })
     }
 

@@ -17,7 +17,9 @@ use super::Session;
 use super::clock::time_of_day;
 use super::session::REDACTED;
 use crate::model::event::Comm;
-use crate::model::{Loss, LossCause, Naming, RequestEnd, TimewaitEnd, Tuple, WallClock, printable};
+use crate::model::{
+    ClockStep, Loss, LossCause, Naming, RequestEnd, TimewaitEnd, Tuple, WallClock, printable,
+};
 use crate::track::{Change, Span, Timeline};
 
 pub use duration::duration;
@@ -121,6 +123,20 @@ impl Text {
         })
     }
 
+    /// A clock was set, or the host was suspended.
+    pub fn clock_step(&self, step: &ClockStep) -> String {
+        let of_day = |at| time_of_day(&self.wall, at, &self.zone);
+        let text = format!(
+            "between {} and {} {}; times of day go on by the clock of the begin",
+            of_day(step.since),
+            of_day(step.until),
+            clock_step(step),
+        );
+        block("!! ", "   ", &text, self.width, |line| {
+            self.palette().warn(line)
+        })
+    }
+
     /// The last lines.
     pub fn summary(&self, figures: &crate::stats::Summary) -> String {
         summary::summary(self, figures)
@@ -129,6 +145,26 @@ impl Text {
     fn palette(&self) -> Palette {
         Palette { color: self.color }
     }
+}
+
+/// What happened to the clocks, in a person's words.
+pub fn clock_step(step: &ClockStep) -> String {
+    let mut parts = Vec::new();
+    if step.wall_ns != 0 {
+        let ns = u64::try_from(step.wall_ns.unsigned_abs()).unwrap_or(u64::MAX);
+        let direction = if step.wall_ns > 0 { "forward" } else { "back" };
+        parts.push(format!(
+            "the wall clock was set {} {direction}",
+            duration(ns)
+        ));
+    }
+    if step.suspended_ns > 0 {
+        parts.push(format!(
+            "the host was suspended for {}",
+            duration(step.suspended_ns)
+        ));
+    }
+    parts.join(", ")
 }
 
 /// `curl[8518]`, or `-` where no process is known, as netstat prints it. Of a name that does not

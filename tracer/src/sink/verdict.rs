@@ -9,7 +9,7 @@
 //! | `damaged` | [{`offset`, `frame`, `what`}], at most a thousand |
 //! | `frames`, `entries`, `records`, `bytes`, `lost` | how much is in it, and how much is known to be missing |
 //! | `first_mono_ns`, `last_mono_ns`, `first_wall`, `last_wall` | the time that it tells of |
-//! | `clock_steps` | [{`mono_ns`, `wall_step_ns`, `suspended_ns`}]: the wall clock was set, or the host suspended |
+//! | `clock_steps` | [{`since_mono_ns`, `until_mono_ns`, `wall_step_ns`, `suspended_ns`}]: the wall clock was set, or the host suspended |
 //! | `hostname`, `kernel`, `boot_id`, `tracer` | what traced, on what |
 //! | `seal` | chain value that stands for all of it, up to the last frame that is there |
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::clock::rfc3339;
 use super::escape::json_line;
-use super::text::{counted, duration};
+use super::text::{clock_step, counted, duration};
 use crate::evidence::{Damage, EvidenceError, Head, Sealed, Verdict};
 use crate::model::{MonoNs, WallClock, printable};
 
@@ -122,8 +122,9 @@ impl Checked<'_> {
             clock_steps: steps
                 .iter()
                 .map(|step| Step {
-                    mono_ns: step.at.0,
-                    wall_step_ns: step.wall_ns.to_string(),
+                    since_mono_ns: step.since.0,
+                    until_mono_ns: step.until.0,
+                    wall_step_ns: i64::try_from(step.wall_ns).ok(),
                     suspended_ns: step.suspended_ns,
                 })
                 .collect(),
@@ -171,12 +172,8 @@ impl Checked<'_> {
             let at = verdict
                 .head
                 .as_ref()
-                .map(|head| format!("by {}: ", rfc3339(&wall(head), step.at)));
-            line(&format!(
-                "{}{}",
-                at.unwrap_or_default(),
-                step_text(step.wall_ns, step.suspended_ns)
-            ));
+                .map(|head| format!("by {}: ", rfc3339(&wall(head), step.until)));
+            line(&format!("{}{}", at.unwrap_or_default(), clock_step(step)));
         }
         for problem in self.problems(verdict) {
             line(&format!("!! {problem}"));
@@ -213,25 +210,6 @@ fn span(verdict: &Verdict, head: &Head) -> Option<String> {
         rfc3339(&wall(head), last),
         duration(last.since(first)?)
     ))
-}
-
-fn step_text(wall_ns: i128, suspended_ns: u64) -> String {
-    let mut parts = Vec::new();
-    if wall_ns != 0 {
-        let ns = u64::try_from(wall_ns.unsigned_abs()).unwrap_or(u64::MAX);
-        let direction = if wall_ns > 0 { "forward" } else { "back" };
-        parts.push(format!(
-            "the wall clock was set {} {direction}",
-            duration(ns)
-        ));
-    }
-    if suspended_ns > 0 {
-        parts.push(format!(
-            "the host was suspended for {}",
-            duration(suspended_ns)
-        ));
-    }
-    parts.join(" · ")
 }
 
 #[derive(Serialize)]
@@ -278,8 +256,8 @@ impl Damaged {
 
 #[derive(Serialize)]
 struct Step {
-    mono_ns: u64,
-    /// Text: it may be more than a JSON number holds.
-    wall_step_ns: String,
+    since_mono_ns: u64,
+    until_mono_ns: u64,
+    wall_step_ns: Option<i64>,
     suspended_ns: u64,
 }

@@ -168,6 +168,18 @@ pub(super) struct LossLine {
     pub(super) cpu: Option<u32>,
 }
 
+/// The wall clock was set, or the host was suspended, between two moments.
+#[derive(Serialize)]
+pub(super) struct ClockLine {
+    pub(super) r#type: &'static str,
+    pub(super) since_mono_ns: u64,
+    pub(super) until_mono_ns: u64,
+    /// By how much the wall clock was moved against the boot-time clock; zero if it was not, `null` if that is
+    /// more than the number holds.
+    pub(super) wall_step_ns: Option<i64>,
+    pub(super) suspended_ns: u64,
+}
+
 #[derive(Serialize)]
 pub(super) struct SummaryLine<'a> {
     pub(super) r#type: &'static str,

@@ -474,3 +474,33 @@ fn notes_are_told_when_asked_for_and_escaped() {
     text.verbose = false;
     assert!(!text.session(&session()).contains("note:"));
 }
+
+#[test]
+fn a_clock_that_was_set_is_told_with_where_the_times_come_from() {
+    let step = |wall_ns, suspended_ns| ClockStep {
+        since: MonoNs(1_000_000_000),
+        until: MonoNs(11_000_000_000),
+        wall_ns,
+        suspended_ns,
+    };
+    let text = text(None, Naming::Netstat, false);
+    for (step, expected) in [
+        (
+            step(3_500_000_000, 0),
+            "the wall clock was set 3.50 s forward;",
+        ),
+        (
+            step(-90_000_000_000, 0),
+            "the wall clock was set 90.00 s back;",
+        ),
+        (step(0, 8_000_000_000), "the host was suspended for 8.00 s;"),
+        (step(1, 8_000_000_000), "forward, the host was suspended"),
+    ] {
+        let told = text.clock_step(&step);
+        assert!(told.contains(expected), "{told}");
+        assert!(
+            told.starts_with("!! between 03:04:06.000000 and 03:04:16.000000"),
+            "{told}"
+        );
+    }
+}
