@@ -23,6 +23,7 @@ pub mod method;
 pub mod namespace;
 pub mod netlink;
 pub mod peer;
+pub mod recording;
 pub mod require;
 pub mod schema;
 pub mod segment;

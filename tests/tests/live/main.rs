@@ -61,6 +61,7 @@ mod naming;
 mod open;
 mod owner;
 mod raw;
+mod recording;
 mod refusal;
 mod reset;
 mod two_processes;

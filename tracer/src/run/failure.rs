@@ -51,6 +51,7 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::NetNs(error) => of_netns(error),
             Self::Cgroup(error) => of_cgroup(error),
+            Self::Store(error) => of_store(error),
             Self::NotAllowed(_)
             | Self::Live(
                 LiveError::Attach { .. } | LiveError::Neither { .. } | LiveError::Method(_),
@@ -58,7 +59,6 @@ impl Failure {
             Self::Live(_)
             | Self::Write(_)
             | Self::Evidence(_)
-            | Self::Store(_)
             | Self::System { .. }
             | Self::Decode(_) => Exit::Failed,
         }
@@ -86,6 +86,19 @@ fn of_netns(error: &NetNsError) -> Exit {
         NetNsError::Path { cause, .. } => of_path(cause),
         NetNsError::Gone { .. } | NetNsError::Other { .. } | NetNsError::Word { .. } => Exit::Usage,
         NetNsError::Thread { .. } => Exit::Failed,
+    }
+}
+
+fn of_store(error: &StoreError) -> Exit {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    match error {
+        StoreError::Exists { .. } | StoreError::Link { .. } => Exit::Usage,
+        StoreError::Create { cause, .. } => match cause.kind() {
+            NotFound | NotADirectory => Exit::Usage,
+            PermissionDenied | ReadOnlyFilesystem => Exit::NotAllowed,
+            _ => Exit::Failed,
+        },
+        StoreError::Write { .. } => Exit::Failed,
     }
 }
 

@@ -158,12 +158,14 @@ mod tests {
         }
         let dir = tempfile::tempdir().expect("a directory");
         let nobody = Owner::in_files(user(65_534, 65_534), "", "");
-        let groups = nobody.act(|| Ok(rustix::process::getgroups()?));
-        assert_eq!(
-            groups.expect("its groups"),
-            [],
-            "root's groups are left behind"
-        );
+        let groups = thread::scope(|scope| {
+            let in_group = scope.spawn(|| {
+                set_thread_groups(&[Gid::from_raw(4)])?;
+                nobody.act(|| Ok(rustix::process::getgroups()?))
+            });
+            in_group.join().expect("the thread ends")
+        });
+        assert_eq!(groups.expect("its groups"), [], "root's are left behind");
         let path = dir.path().join("file");
         let made = nobody.act(|| fs::write(&path, "x"));
         let refused = made.expect_err("the directory is root's");

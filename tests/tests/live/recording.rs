@@ -1,0 +1,371 @@
+//! Evidence on disk: what a full disk, a limit, other users' hands and a killed agent leave of it.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{env, thread};
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::process::{Resource, Rlimit, prlimit};
+use tests::attempt::inconclusive;
+use tests::clock::now;
+use tests::host::Pair;
+use tests::recording::{Recording, Verdict, record, show, verify};
+use tests::schema::Line;
+use tests::traffic::{Connection, Socket};
+
+btf_only!(
+    a_full_disk_is_waited_for,
+    a_limit_is_outlived,
+    a_removed_file_is_followed_by_another,
+    the_files_take_no_more_than_they_may,
+    what_exists_is_left_alone,
+    whoever_used_sudo_owns_the_evidence,
+    a_killed_agent_leaves_all_but_its_last_second,
+);
+
+/// Changes of one connection that is opened and closed, at both ends together.
+const CHANGES: u64 = 10;
+/// The user who is nobody.
+const NOBODY: u32 = 65_534;
+
+/// Two hosts, a listener, and how many connections there were.
+struct Scene {
+    pair: Pair,
+    listener: Socket,
+    connections: u64,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let pair = Pair::new();
+        let listener = pair.server.listen(8000, 16);
+        Self {
+            pair,
+            listener,
+            connections: 0,
+        }
+    }
+
+    /// Opens and closes a connection, and waits until it is over at both ends.
+    fn connect(&mut self) {
+        let connection = Connection::open(&self.pair, &self.listener);
+        let ends = connection.ends;
+        connection.close_client_first(&self.pair);
+        self.pair.server.wait_sockets("the end", |sockets| {
+            sockets.iter().all(|socket| socket.remote != ends.client)
+        });
+        self.connections += 1;
+    }
+
+    /// Opens and closes connections until the agent says something.
+    fn connect_until_said(&mut self, recording: &mut Recording, text: &str) {
+        for _ in 0..100_000 {
+            if recording.has_said(text) {
+                return;
+            }
+            self.connect();
+        }
+        recording.wait_said(text);
+    }
+
+    /// Demands that all there was is in the evidence, or told as lost.
+    fn judge(&self, files: &[PathBuf], lost: u64, is_whole: bool) {
+        let (lines, code) = show(files);
+        let changes = lines
+            .iter()
+            .filter(|line| matches!(line, Line::Change(_)))
+            .count() as u64;
+        let told: u64 = losses(&lines, "not_recorded");
+        conclude(&lines);
+        assert_eq!(told, lost, "lost {lines:#?}");
+        assert_eq!(
+            changes + lost,
+            CHANGES * self.connections,
+            "{lost} of them lost"
+        );
+        assert_eq!(code, Some(i32::from(!is_whole)), "exit code of `show`");
+    }
+}
+
+/// How many changes were lost for a cause.
+fn losses(lines: &[Line], cause: &str) -> u64 {
+    lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Loss(loss) if loss.cause == cause => Some(loss.lost),
+            _ => None,
+        })
+        .sum()
+}
+
+/// Leaves a scenario in which the kernel itself kept changes from the hook.
+fn conclude(lines: &[Line]) {
+    if losses(lines, "recursion") > 0 {
+        inconclusive("the kernel kept changes from the hook".to_owned());
+    }
+}
+
+/// Demands that a file is good as far as it goes.
+fn demand_good(file: &Path) -> Verdict {
+    let verdict = verify(&[file.to_owned()]).remove(0);
+    assert!(verdict.damaged.is_empty(), "{verdict:?}");
+    verdict
+}
+
+/// A file system of its own, as large as is asked for.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn new(size: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let options = std::ffi::CString::new(format!("size={size}")).expect("no zero in it");
+        let flags = MountFlags::empty();
+        mount("tmpfs", dir.path(), "tmpfs", flags, options.as_c_str()).expect("mount a tmpfs");
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Uses up all that is free.
+    fn fill(&self) {
+        let mut file = File::create(self.path("filler")).expect("make a file");
+        let mut piece = vec![1; 64 << 10];
+        while !piece.is_empty() {
+            if file.write_all(&piece).is_err() {
+                piece.truncate(piece.len() / 2);
+            }
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.path("filler")).expect("remove the file");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // What is still open there is closed with the process that has it open.
+        let _ = unmount(self.0.path(), UnmountFlags::DETACH);
+    }
+}
+
+/// The disk is full for a while: everything waits, and is written when there is space again.
+fn a_full_disk_is_waited_for() {
+    let mut scene = Scene::new();
+    let disk = Disk::new("256k");
+    let file = disk.path("a.tev");
+    let mut recording = Recording::start(&scene.pair, &file, &[]);
+    scene.connect();
+    disk.fill();
+    scene.connect_until_said(&mut recording, "cannot write to");
+    recording.wait_said("No space left on device");
+    scene.connect();
+    demand_good(&file);
+    disk.free();
+    recording.wait_said("nothing was lost");
+    scene.connect();
+    let (code, said) = recording.stop();
+    assert_eq!(code, Some(0), "{said:#?}");
+    scene.judge(&[file], 0, true);
+}
+
+/// A limit of file sizes, whose signal would end any other program.
+fn a_limit_is_outlived() {
+    let mut scene = Scene::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a.tev");
+    let mut recording = Recording::start(&scene.pair, &file, &[]);
+    let limit = |recording: &Recording, bytes| {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(Some(recording.pid()), Resource::Fsize, limit).expect("set the agent's limit");
+    };
+    let length = fs::metadata(&file).expect("a file").len();
+    limit(&recording, Some(length + 50));
+    scene.connect_until_said(&mut recording, "cannot write to");
+    recording.wait_said("ulimit -f");
+    let verdict = demand_good(&file);
+    assert_eq!(verdict.records, 0, "{verdict:?}");
+    limit(&recording, None);
+    recording.wait_said("nothing was lost");
+    let (code, said) = recording.stop();
+    assert_eq!(code, Some(0), "{said:#?}");
+    scene.judge(&[file], 0, true);
+}
+
+/// Somebody removes the file: what was in it is gone, and said to be.
+fn a_removed_file_is_followed_by_another() {
+    let mut scene = Scene::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a.tev");
+    let mut recording = Recording::start(&scene.pair, &file, &["--rotate", "1G"]);
+    scene.connect();
+    fs::remove_file(&file).expect("remove the file");
+    scene.connect_until_said(&mut recording, "somebody has removed it");
+    recording.wait_said("goes on");
+    let lost = scene.connections;
+    scene.connect();
+    let (code, said) = recording.stop();
+    assert_eq!(code, Some(1), "{said:#?}");
+    let next = dir.path().join("a.tev.000001");
+    let verdict = demand_good(&next);
+    assert_eq!(verdict.sealed.as_deref(), Some("ended"), "{verdict:?}");
+    // Some connections may have come between the last frame and what was said.
+    assert!(
+        verdict.lost > 0 && verdict.lost <= lost * CHANGES,
+        "{verdict:?}"
+    );
+    scene.judge(&[next], verdict.lost, false);
+}
+
+/// The files grow up to what they may take; tracing goes on, and what is missing is told.
+fn the_files_take_no_more_than_they_may() {
+    let mut scene = Scene::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a.tev");
+    let mut recording = Recording::start(&scene.pair, &file, &["--max-size", "64K"]);
+    scene.connect_until_said(&mut recording, "--max-size");
+    scene.connect();
+    let (code, said) = recording.stop();
+    assert_eq!(code, Some(1), "{said:#?}");
+    let length = fs::metadata(&file).expect("a file").len();
+    assert!(length <= 64 << 10, "{length}");
+    let verdict = demand_good(&file);
+    assert_eq!(verdict.sealed.as_deref(), Some("ended"), "{verdict:?}");
+    assert!(verdict.lost >= CHANGES, "{verdict:?}");
+    scene.judge(&[file], verdict.lost, false);
+}
+
+/// Nothing that exists is replaced, followed or opened.
+fn what_exists_is_left_alone() {
+    let pair = Pair::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("file"), "mine").expect("write a file");
+    symlink(at("elsewhere"), at("link")).expect("make a link");
+    for (path, why) in [
+        (at("file"), "it exists already"),
+        (at("link"), "symbolic link"),
+        (PathBuf::from("/dev/null"), "it exists already"),
+        (at("nowhere/file"), "make its directory first"),
+    ] {
+        let ended = record(&pair, &path, &[]).output().expect("run the agent");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(said.contains(why), "{}: {said}", path.display());
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+    }
+    assert_eq!(fs::read(at("file")).expect("read it"), b"mine");
+    assert!(!at("elsewhere").exists());
+}
+
+/// The file is the invoking user's, and made with no more than that user's rights.
+fn whoever_used_sudo_owns_the_evidence() {
+    let pair = Pair::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a.tev");
+    let run = |more: &[&str]| {
+        let mut command = record(&pair, &file, more);
+        command.env("SUDO_UID", NOBODY.to_string());
+        command.env("SUDO_GID", NOBODY.to_string());
+        command.output().expect("run the agent")
+    };
+    let ended = run(&["--duration", "100ms"]);
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("Permission denied"), "{said}");
+    assert_eq!(ended.status.code(), Some(3), "{said}");
+    assert!(!file.exists());
+
+    let mode = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(dir.path(), mode).expect("let everybody write there");
+    let ended = run(&["--duration", "100ms"]);
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+    let about = fs::metadata(&file).expect("a file");
+    assert_eq!((about.uid(), about.gid()), (NOBODY, NOBODY));
+    assert_eq!(about.mode() & 0o7777, 0o600);
+    assert!(demand_good(&file).whole);
+}
+
+/// The agent is killed again and again, at any moment: nothing but its last second is missing.
+///
+/// `TRACER_KILLS` says how often.
+fn a_killed_agent_leaves_all_but_its_last_second() {
+    /// How many stand side by side.
+    const AT_ONCE: usize = 4;
+    /// A second, and what a busy machine may keep the agent waiting.
+    const LAST_NS: u64 = 2_000_000_000;
+    let kills = env::var("TRACER_KILLS").map_or(12, |kills| kills.parse().expect("a number"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut judged = 0;
+    for round in 0..usize::div_ceil(kills, AT_ONCE) {
+        let mut scene = Scene::new();
+        let paths: Vec<PathBuf> = (0..AT_ONCE)
+            .map(|one| dir.path().join(format!("{round}-{one}.tev")))
+            .collect();
+        let recordings: Vec<Recording> = paths
+            .iter()
+            .map(|path| Recording::start(&scene.pair, path, &[]))
+            .collect();
+        let is_over = AtomicBool::new(false);
+        // For each connection, when it was over; and for each agent, when it was killed.
+        let (over, killed) = thread::scope(|scope| {
+            let killers: Vec<_> = recordings
+                .into_iter()
+                .map(|recording| {
+                    scope.spawn(move || {
+                        // Any moment: at first nothing but the beginning is due yet.
+                        thread::sleep(Duration::from_millis(chance() % 4000));
+                        recording.kill();
+                        now()
+                    })
+                })
+                .collect();
+            let traffic = scope.spawn(|| {
+                let mut over = Vec::new();
+                while !is_over.load(Ordering::Relaxed) {
+                    scene.connect();
+                    over.push(now());
+                }
+                over
+            });
+            let killed: Vec<u64> = killers
+                .into_iter()
+                .map(|killer| killer.join().expect("a kill"))
+                .collect();
+            is_over.store(true, Ordering::Relaxed);
+            (traffic.join().expect("connections"), killed)
+        });
+        for (path, killed) in paths.iter().zip(killed) {
+            let verdict = demand_good(path);
+            assert_eq!(verdict.sealed, None, "{verdict:?}");
+            let due = over
+                .iter()
+                .filter(|&&over| over + LAST_NS <= killed)
+                .count() as u64;
+            let (lines, code) = show(std::slice::from_ref(path));
+            conclude(&lines);
+            assert_eq!(code, Some(1), "the trace has no end");
+            assert!(
+                verdict.records >= due * CHANGES,
+                "{} records; {due} connections were over in time: {verdict:?}",
+                verdict.records
+            );
+            judged += due;
+        }
+    }
+    assert!(judged > 0, "nothing was due: nothing was tested");
+}
+
+/// A number that nobody chose: what keys the standard library's maps.
+fn chance() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(0)
+}
