@@ -11,6 +11,8 @@ mod head;
 mod kernel;
 mod turn;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Clock, Closing, Entry, Turn};
@@ -20,34 +22,54 @@ use head::HeadLine;
 use kernel::{ExistingLine, NamespaceLine, ReadingLine};
 pub(super) use turn::TurnLine;
 
-/// A line.
-#[derive(Serialize, Deserialize)]
+/// A line, to be written.
+#[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Line {
     Head(Box<HeadLine>),
-    Counters {
-        counters: Vec<ReadingLine>,
-    },
-    Namespaces {
-        namespaces: Vec<NamespaceLine>,
-    },
-    Cgroups {
-        cgroups: Vec<(u64, String)>,
-    },
+    Counters { counters: Vec<ReadingLine> },
+    Namespaces { namespaces: Vec<NamespaceLine> },
+    Cgroups { cgroups: Vec<(u64, String)> },
     Existing(ExistingLine),
     ExistingComplete,
     Turn(TurnLine),
     Clock(ClockLine),
-    Closing {
-        at: u64,
-        counters: Vec<ReadingLine>,
-    },
-    End {
-        at: u64,
-    },
-    /// Of a later version, and passed over.
-    #[serde(other)]
-    Unknown,
+    Closing { at: u64, counters: Vec<ReadingLine> },
+    End { at: u64 },
+}
+
+/// What a line is, read before the rest of it: so a key that nobody knows is passed over where it stands, and
+/// takes no memory, however long it is.
+#[derive(Deserialize)]
+struct Kind<'l> {
+    #[serde(borrow, rename = "type")]
+    name: Cow<'l, str>,
+}
+
+#[derive(Deserialize)]
+struct CountersLine {
+    counters: Vec<ReadingLine>,
+}
+
+#[derive(Deserialize)]
+struct NamespacesLine {
+    namespaces: Vec<NamespaceLine>,
+}
+
+#[derive(Deserialize)]
+struct CgroupsLine {
+    cgroups: Vec<(u64, String)>,
+}
+
+#[derive(Deserialize)]
+struct ClosingLine {
+    at: u64,
+    counters: Vec<ReadingLine>,
+}
+
+#[derive(Deserialize)]
+struct EndOfTraceLine {
+    at: u64,
 }
 
 /// The clocks at one moment.
@@ -128,19 +150,21 @@ impl Line {
 
     /// Reads a line; the error says why it is none.
     pub(super) fn read(line: &[u8]) -> Result<Said, String> {
-        let line: Self = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let Kind { name } = parse(line)?;
         let readings = |lines: Vec<ReadingLine>| lines.into_iter().map(Into::into).collect();
-        let entry = match line {
-            Self::Head(head) => Entry::Head(Box::new(head.into_head()?)),
-            Self::Counters { counters } => Entry::Counters(readings(counters)),
-            Self::Namespaces { namespaces } => {
+        let entry = match &*name {
+            "head" => Entry::Head(Box::new(parse::<HeadLine>(line)?.into_head()?)),
+            "counters" => Entry::Counters(readings(parse::<CountersLine>(line)?.counters)),
+            "namespaces" => {
+                let NamespacesLine { namespaces } = parse(line)?;
                 let namespaces = namespaces.into_iter().map(NamespaceLine::into_namespace);
                 Entry::Namespaces(namespaces.collect::<Result<_, _>>()?)
             }
-            Self::Cgroups { cgroups } => Entry::Cgroups(cgroups),
-            Self::Existing(existing) => Entry::Existing(existing.into_existing()?),
-            Self::ExistingComplete => Entry::ExistingComplete,
-            Self::Turn(turn) => {
+            "cgroups" => Entry::Cgroups(parse::<CgroupsLine>(line)?.cgroups),
+            "existing" => Entry::Existing(parse::<ExistingLine>(line)?.into_existing()?),
+            "existing_complete" => Entry::ExistingComplete,
+            "turn" => {
+                let turn: TurnLine = parse(line)?;
                 let (records, goes_on) = (turn.records, turn.goes_on);
                 return Ok(Said::Entry(
                     Entry::Turn(turn.into_turn()?),
@@ -148,14 +172,22 @@ impl Line {
                     goes_on,
                 ));
             }
-            Self::Clock(clock) => Entry::Clock(clock.into_clock()?),
-            Self::Closing { at, counters } => Entry::Closing(Closing {
-                at: MonoNs(at),
-                counters: readings(counters),
-            }),
-            Self::End { at } => Entry::End(MonoNs(at)),
-            Self::Unknown => return Ok(Said::Unknown),
+            "clock" => Entry::Clock(parse::<ClockLine>(line)?.into_clock()?),
+            "closing" => {
+                let ClosingLine { at, counters } = parse(line)?;
+                Entry::Closing(Closing {
+                    at: MonoNs(at),
+                    counters: readings(counters),
+                })
+            }
+            "end" => Entry::End(MonoNs(parse::<EndOfTraceLine>(line)?.at)),
+            _ => return Ok(Said::Unknown),
         };
         Ok(Said::Entry(entry, 0, false))
     }
+}
+
+/// Reads a line as what it is said to be.
+fn parse<'l, T: Deserialize<'l>>(line: &'l [u8]) -> Result<T, String> {
+    serde_json::from_slice(line).map_err(|error| error.to_string())
 }

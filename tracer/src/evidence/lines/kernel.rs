@@ -1,10 +1,12 @@
 //! Lines of what the kernel was asked for: counters, namespaces, sockets that existed, and their parts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::evidence::entry::Namespace;
 use crate::model::{
@@ -208,11 +210,35 @@ impl From<EndLine> for Endpoint {
 }
 
 /// A state: netstat's name of it, or the kernel's number where it has none.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum StateWord {
     Name(String),
     Number(u16),
+}
+
+// By hand: as derived, it would first take in whatever stands there, however much.
+impl<'de> Deserialize<'de> for StateWord {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Word;
+        impl Visitor<'_> for Word {
+            type Value = StateWord;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a state's name or number")
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<StateWord, E> {
+                let number = u16::try_from(number);
+                number.map(StateWord::Number).map_err(E::custom)
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<StateWord, E> {
+                Ok(StateWord::Name(name.to_owned()))
+            }
+        }
+        from.deserialize_any(Word)
+    }
 }
 
 impl From<TcpState> for StateWord {

@@ -35,17 +35,19 @@ fn is_false(flag: &bool) -> bool {
 
 #[derive(Serialize, Deserialize)]
 struct LossLine {
-    #[serde(flatten)]
     cause: CauseWord,
+    /// Of `ring_full`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cpu: Option<u32>,
     lost: u64,
     since: u64,
     until: u64,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "cause", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 enum CauseWord {
-    RingFull { cpu: u32 },
+    RingFull,
     Recursion,
     NotRecorded,
 }
@@ -109,9 +111,10 @@ impl TurnLine {
 
     /// The turn, without its records.
     pub(super) fn into_turn(self) -> Result<Turn, String> {
+        let losses = self.losses.into_iter().map(LossLine::into_loss);
         Ok(Turn {
             batch: Batch::default(),
-            losses: self.losses.into_iter().map(Into::into).collect(),
+            losses: losses.collect::<Result<_, _>>()?,
             emptied: self.emptied,
             asked: self.asked.map(AskedLine::into_asked).transpose()?,
             timeout: self.timeout.map(MonoNs),
@@ -121,12 +124,14 @@ impl TurnLine {
 
 impl From<&Loss> for LossLine {
     fn from(loss: &Loss) -> Self {
+        let (cause, cpu) = match loss.cause {
+            LossCause::RingFull { cpu } => (CauseWord::RingFull, Some(cpu)),
+            LossCause::Recursion => (CauseWord::Recursion, None),
+            LossCause::NotRecorded => (CauseWord::NotRecorded, None),
+        };
         Self {
-            cause: match loss.cause {
-                LossCause::RingFull { cpu } => CauseWord::RingFull { cpu },
-                LossCause::Recursion => CauseWord::Recursion,
-                LossCause::NotRecorded => CauseWord::NotRecorded,
-            },
+            cause,
+            cpu,
             lost: loss.lost,
             since: loss.since.0,
             until: loss.until.0,
@@ -134,18 +139,20 @@ impl From<&Loss> for LossLine {
     }
 }
 
-impl From<LossLine> for Loss {
-    fn from(line: LossLine) -> Self {
-        Self {
-            cause: match line.cause {
-                CauseWord::RingFull { cpu } => LossCause::RingFull { cpu },
-                CauseWord::Recursion => LossCause::Recursion,
-                CauseWord::NotRecorded => LossCause::NotRecorded,
-            },
-            lost: line.lost,
-            since: MonoNs(line.since),
-            until: MonoNs(line.until),
-        }
+impl LossLine {
+    fn into_loss(self) -> Result<Loss, String> {
+        let cause = match (self.cause, self.cpu) {
+            (CauseWord::RingFull, Some(cpu)) => LossCause::RingFull { cpu },
+            (CauseWord::RingFull, None) => return Err("a loss in the ring has no `cpu`".to_owned()),
+            (CauseWord::Recursion, _) => LossCause::Recursion,
+            (CauseWord::NotRecorded, _) => LossCause::NotRecorded,
+        };
+        Ok(Loss {
+            cause,
+            lost: self.lost,
+            since: MonoNs(self.since),
+            until: MonoNs(self.until),
+        })
     }
 }
 
