@@ -64,7 +64,15 @@ impl Names {
 
     /// Returns the pseudonym of a task's name, which is one that a task may have.
     pub(super) fn comm(&mut self, comm: Comm) -> Comm {
-        let pseudonym = self.of(Kind::Process, comm.bytes());
+        let known = self.known[Kind::Process as usize].get(comm.bytes());
+        let invented;
+        let pseudonym = match known {
+            Some(known) => known,
+            None => {
+                invented = self.of(Kind::Process, comm.bytes());
+                &invented
+            }
+        };
         let mut bytes = [0; 16];
         bytes[..pseudonym.len()].copy_from_slice(pseudonym.as_bytes());
         Comm(bytes)

@@ -2,6 +2,8 @@
 
 mod samples;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::evidence::{Reader, Sealed, Writer};
 use crate::model::{Event, decode};
@@ -174,6 +176,21 @@ fn it_can_be_written_and_says_what_it_is() {
     }
     assert_eq!(read, entries);
     assert!(matches!(&read[0], Entry::Head(head) if head.redacted));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic_or_gets_through(texts: [String; 4], option in 0..10_usize) {
+        let option = ["--addr", "--comm", "--cgroup", "--netns", "--port", "-l", "--", "x", "", "-"][option];
+        let mut redact = redact();
+        for text in texts {
+            let words = [option.to_owned(), text.clone(), format!("{option}={text}")];
+            let redacted = redact.command(&words).concat() + &redact.text(&text) + &redact.release(&text);
+            let redacted = redacted + &redact.cgroup(&text) + &redact.namespace(&text);
+            let letters = |character: char| character.is_alphanumeric() && !character.is_ascii();
+            prop_assert!(!redacted.contains(letters), "{redacted}");
+        }
+    }
 }
 
 #[test]
