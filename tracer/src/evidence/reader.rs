@@ -285,7 +285,7 @@ impl<R: Read> Reader<R> {
 
     fn hand_out(&mut self, entry: Entry) -> Result<(), &'static str> {
         let is_head = matches!(entry, Entry::Head(_));
-        if !self.walks_on && is_head != (self.totals.entries == 0) {
+        if !self.is_damaged && is_head != (self.totals.entries == 0) {
             return Err("a file has one head, as its first entry");
         }
         self.totals.entry(&entry);

@@ -5,4 +5,5 @@ mod damaged;
 mod example;
 mod python;
 mod samples;
+mod versions;
 mod whole;
