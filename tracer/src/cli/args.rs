@@ -111,6 +111,10 @@ pub struct ShowArgs {
     /// Which part is shown.
     #[command(flatten)]
     pub part: PartOfTimeArgs,
+    /// Replace addresses and names by stable pseudonyms, prefixes kept, so that it can leave the house; filters are
+    /// given in true names.
+    #[arg(long, help_heading = OUTPUT)]
+    pub redact: bool,
     /// Say more: connections that were there before, and how exact times are.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,

@@ -22,6 +22,8 @@ pub struct ShowPlan {
     pub part: PartOfTimeArgs,
     /// How to write.
     pub output: OutputPlan,
+    /// Whether addresses and names are told as pseudonyms.
+    pub redact: bool,
     /// Whether to tell of connections that were there before.
     pub verbose: bool,
     /// Whether to leave out the first line and the notes.
@@ -43,6 +45,7 @@ impl ShowPlan {
             filters,
             part: args.part,
             output: OutputPlan::new(&args.output),
+            redact: args.redact,
             verbose: args.verbose > 0,
             quiet: args.quiet,
         })
@@ -75,6 +78,20 @@ impl Filters {
         Self(FilterArgs::default())
     }
 
+    /// Returns them as the words of a command line.
+    pub fn words(&self) -> Vec<String> {
+        filter_words::words(&self.0)
+    }
+
+    /// Reads such words.
+    ///
+    /// # Errors
+    ///
+    /// They are no filters of evidence, and why.
+    pub fn of_words(words: &[String]) -> Result<Self, String> {
+        Self::new(filter_words::parse(words)?)
+    }
+
     pub(super) fn new(args: FilterArgs) -> Result<Self, String> {
         if args.cgroup.is_some() {
             return Err(
@@ -104,7 +121,7 @@ impl Filters {
         then.netns = recorded.netns.to_vec();
         then.cgroup_by_kernel = of_trace.cgroup.is_some();
         let was_whole = then.takes_whole_namespaces();
-        let (args, selection) = match filter_words::words(&self.0).is_empty() {
+        let (args, selection) = match self.words().is_empty() {
             true => (&of_trace, then),
             false => {
                 let mut now = chosen(&self.0, raw)?;

@@ -17,7 +17,10 @@ mod vocabulary;
 use std::fmt;
 use std::net::IpAddr;
 
+use sha2::{Digest as _, Sha256};
+
 use super::entry::{Asked, Entry, Head, Namespace, TimeZoneOf, Turn};
+use super::lines::Line;
 use crate::model::{Answer, Batch, Endpoint, Named, Tuple, rewrite};
 use addresses::Addresses;
 use keyed::{Key, Purpose};
@@ -47,6 +50,17 @@ impl Redact {
             left_out: 0,
             key,
         }
+    }
+
+    /// Begins with the key of a trace: the same for every file of it, on every host; it comes from all of the head,
+    /// of which the identity of the boot and the moments to a nanosecond are known to nobody else.
+    pub fn of(head: &Head) -> Self {
+        let mut line = Vec::new();
+        Line::of(&Entry::Head(Box::new(head.clone()))).write(&mut line);
+        let digest = Sha256::new()
+            .chain_update(b"tracer redact 1\n")
+            .chain_update(&line);
+        Self::new(digest.finalize().into())
     }
 
     /// Returns how many records were left out, since nobody knows what is in them: those of a kind that this

@@ -13,7 +13,9 @@ use super::files::{self, Counted, EvidenceFile, Progress};
 use super::replay::Ending;
 use super::say;
 use crate::cli::exit::Exit;
-use crate::evidence::{Entry, Head, Reader};
+use crate::cli::show::Filters;
+use crate::evidence::{Entry, Head, Reader, Redact};
+use crate::sink::text::counted;
 
 /// The entries of one trace.
 pub(super) struct Evidence {
@@ -23,6 +25,8 @@ pub(super) struct Evidence {
     /// Those that follow.
     files: IntoIter<EvidenceFile>,
     progress: Progress,
+    /// What makes pseudonyms, if that is wanted.
+    redact: Option<Redact>,
 }
 
 impl Evidence {
@@ -44,6 +48,7 @@ impl Evidence {
             reader,
             files,
             progress,
+            redact: None,
         })
     }
 
@@ -66,6 +71,21 @@ impl Evidence {
         }
     }
 
+    /// From here on, addresses and names are pseudonyms; returns the head with those.
+    pub(super) fn redact(&mut self, head: Head) -> Head {
+        self.redact.insert(Redact::of(&head)).head(head)
+    }
+
+    /// Returns filters as they choose among pseudonyms, where those are told.
+    pub(super) fn filters(&mut self, filters: &Filters) -> Result<Filters, Failure> {
+        let words = filters.words();
+        let words = match &mut self.redact {
+            Some(redact) => redact.filters(&words),
+            None => words,
+        };
+        Filters::of_words(&words).map_err(Failure::Usage)
+    }
+
     /// Returns whether the first file goes on with a trace of which an earlier file tells the begin.
     pub(super) fn begins_in_the_middle(&self) -> bool {
         self.reader.previous().is_some()
@@ -78,7 +98,13 @@ impl Evidence {
             match self.reader.next() {
                 // Each file repeats it.
                 Some(Ok(Entry::Head(_))) => {}
-                Some(Ok(entry)) => return Some(Ok(entry)),
+                Some(Ok(entry)) => {
+                    let entry = match &mut self.redact {
+                        Some(redact) => redact.entry(entry),
+                        None => entry,
+                    };
+                    return Some(Ok(entry));
+                }
                 Some(Err(damage)) => return Some(Err(format!("{}: {damage}", self.name))),
                 None => {
                     let following = self.files.next()?;
@@ -110,6 +136,13 @@ impl Evidence {
     pub(super) fn end(self, ending: &Ending<String>) -> Option<Exit> {
         // Off the line on which progress was told.
         drop(self.progress);
+        let left_out = self.redact.map_or(0, |redact| redact.left_out());
+        if left_out > 0 {
+            say(&format!(
+                "tracer: {} left out: this version does not know what is in them, and so cannot redact them",
+                counted(left_out, "record")
+            ));
+        }
         match ending {
             Ending::Whole(_) => return None,
             Ending::Damaged(damage) => {

@@ -12,11 +12,15 @@ use crate::cli::show::ShowPlan;
 /// The top-level entry point for `show`.
 pub(super) fn run(plan: &ShowPlan) -> Result<Exit, Failure> {
     let mut evidence = Evidence::open(&plan.files)?;
-    let head = evidence.head()?;
+    let mut head = evidence.head()?;
+    if plan.redact {
+        head = evidence.redact(head);
+    }
+    let filters = evidence.filters(&plan.filters)?;
     let times = (wall_of(head.clock), zone::recorded(&head.zone));
     let writer = Writer::new(&plan.output, times, plan.quiet, plan.verbose);
     let replay = Replay {
-        filters: &plan.filters,
+        filters: &filters,
         part: Some(&plan.part),
         raw: plan.output.raw,
         begins_in_the_middle: evidence.begins_in_the_middle(),
