@@ -14,6 +14,7 @@ pub mod attempt;
 pub mod cgroup;
 pub mod clock;
 pub mod counters;
+mod evidence;
 pub mod figures;
 pub mod ghost;
 pub mod host;

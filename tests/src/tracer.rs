@@ -10,6 +10,7 @@ use std::{env, thread};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
+use crate::evidence::Evidence;
 use crate::host::Pair;
 use crate::schema::Line;
 use crate::trace::Trace;
@@ -108,6 +109,7 @@ pub struct Tracer {
     incoming: Receiver<String>,
     lines: Vec<(String, Line)>,
     stderr: Option<JoinHandle<String>>,
+    evidence: Evidence,
 }
 
 impl Tracer {
@@ -140,9 +142,11 @@ impl Tracer {
             command.args(["--time-wait", "off"]);
         }
         command.args(args);
+        let evidence = Evidence::of(args);
+        evidence.record(&mut command);
         let mut tracer = match hook {
-            Hook::Btf => Self::spawn(command),
-            Hook::Classic => with_tracefs(|| Self::spawn(command)),
+            Hook::Btf => Self::spawn(command, evidence),
+            Hook::Classic => with_tracefs(|| Self::spawn(command, evidence)),
         };
         let started = tracer.wait_for(|line| matches!(line, Line::Session(_)));
         if !started {
@@ -152,7 +156,7 @@ impl Tracer {
         tracer
     }
 
-    fn spawn(mut command: Command) -> Self {
+    fn spawn(mut command: Command, evidence: Evidence) -> Self {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -179,6 +183,7 @@ impl Tracer {
             incoming,
             lines: Vec::new(),
             stderr: Some(stderr),
+            evidence,
         }
     }
 
@@ -289,7 +294,7 @@ impl Tracer {
         self.finish()
     }
 
-    /// Waits for the agent's own end, and returns the trace.
+    /// Waits for the agent's own end, and returns the trace. What it recorded meanwhile must tell the same.
     ///
     /// # Panics
     ///
@@ -311,6 +316,7 @@ impl Tracer {
         );
         trace.session();
         trace.summary();
+        self.evidence.demand_the_same(&trace);
         trace
     }
 

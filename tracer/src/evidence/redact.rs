@@ -99,8 +99,9 @@ impl Redact {
         }
     }
 
-    /// Named field by field, so that one that is new is not forgotten.
-    fn head(&mut self, head: Head) -> Head {
+    /// Returns a head in which addresses and names are pseudonyms.
+    // Named field by field, so that one that is new is not forgotten.
+    pub fn head(&mut self, head: Head) -> Head {
         let Head {
             // What the agent says of itself, in words of its own.
             tracer,
