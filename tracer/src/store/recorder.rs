@@ -5,12 +5,12 @@
 
 mod ending;
 mod gap;
+mod outcome;
 mod rotation;
 mod tally;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -24,6 +24,8 @@ use crate::cli::record::RecordPlan;
 use crate::evidence::{Entry, Head, Namespace, Turn, Writer};
 use crate::model::{MonoNs, printable};
 use tally::Tally;
+
+pub use outcome::{Outcome, Progress};
 
 /// How long a record waits for its frame to be written, in nanoseconds: with the agent's rest between two
 /// turns, less than a second.
@@ -90,36 +92,6 @@ struct Totals {
     records: u64,
     lost: u64,
     is_damaged: bool,
-}
-
-/// How far a recording is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Records that are in the files.
-    pub records: u64,
-    /// Bytes of the files that are kept.
-    pub bytes: u64,
-    /// Records that are in no file, and never will be, or not unless the disk takes something again.
-    pub lost: u64,
-    /// Whether everything is being written at the moment.
-    pub is_writing: bool,
-}
-
-/// What came of a recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Whether all of it is there: nothing was lost to the disk, and the last file is sealed.
-    pub is_whole: bool,
-    /// The files that are kept, in order.
-    pub files: Vec<PathBuf>,
-    /// Bytes in them.
-    pub bytes: u64,
-    /// Records that were written, those of files that `--keep` removed included.
-    pub records: u64,
-    /// Records that were not, or whose file somebody has removed.
-    pub lost: u64,
-    /// Last chain value, in hexadecimal digits: whoever keeps it can tell later that the evidence is this one.
-    pub chain: String,
 }
 
 impl Recorder {
