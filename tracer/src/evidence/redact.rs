@@ -53,7 +53,7 @@ impl Redact {
     }
 
     /// Begins with the key of a trace: the same for every file of it, on every host; it comes from all of the head,
-    /// of which the identity of the boot and the moments to a nanosecond are known to nobody else.
+    /// of which whoever sees what was redacted does not know the identity of the boot.
     pub fn of(head: &Head) -> Self {
         let mut line = Vec::new();
         Line::of(&Entry::Head(Box::new(head.clone()))).write(&mut line);

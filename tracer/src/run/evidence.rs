@@ -144,7 +144,8 @@ impl Evidence {
             ));
         }
         match ending {
-            Ending::Whole(_) => return None,
+            Ending::Whole(_) if left_out == 0 => return None,
+            Ending::Whole(_) => {}
             Ending::Damaged(damage) => {
                 say(&format!("tracer: the evidence is shown up to {damage}"));
             }

@@ -1,4 +1,4 @@
-//! Filters of redacted evidence: every option is known to what redacts them, and can be taken up again.
+//! Every option that filters is known to what redacts them, and can be taken up again.
 
 use clap::{ArgAction, Args as _, Command};
 use tracer::cli::args::FilterArgs;
