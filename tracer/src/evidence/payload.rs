@@ -151,6 +151,10 @@ impl Payload {
         for index in 0..groups {
             let sizes = number(&mut bytes).zip(number(&mut bytes));
             let (size, count) = sizes.ok_or("a group of records ends early")?;
+            if count == 0 {
+                // Its records could be of any size, and nothing bounds what they would take.
+                return Err("a group has no records");
+            }
             if count != order.iter().filter(|&&group| group == index).count() {
                 return Err("the order of its records names others than there are");
             }
@@ -212,4 +216,32 @@ fn counted<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
     let (taken, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     Some(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A payload without text, of one group that claims this.
+    fn claiming(size: u32, count: u32, order: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; 4];
+        bytes.extend_from_slice(&(order.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(order);
+        bytes.push(1);
+        bytes.extend_from_slice(&size.to_le_bytes());
+        bytes.extend_from_slice(&count.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn no_claim_takes_memory_that_nothing_pays_for() {
+        let read = |size, count, order: &[u8]| Payload::read(&claiming(size, count, order)).err();
+        let none = "a group has no records";
+        assert_eq!(read(u32::MAX, 0, &[]), Some(none));
+        let more = "its records are more than a frame may have";
+        assert_eq!(read(u32::MAX, 1, &[0]), Some(more));
+        let others = "the order of its records names others than there are";
+        assert_eq!(read(128, u32::MAX, &[0]), Some(others));
+        assert_eq!(read(128, 1, &[1]), Some(others));
+    }
 }
