@@ -75,16 +75,6 @@ impl RecordPlan {
             max_size: args.max_size,
         })
     }
-
-    /// Returns the directory in which files will be made and removed after the first one, if any will.
-    pub fn directory(&self) -> Option<PathBuf> {
-        self.rotate?;
-        let parent = self.path.parent()?;
-        Some(match parent.as_os_str().is_empty() {
-            true => PathBuf::from("."),
-            false => parent.to_owned(),
-        })
-    }
 }
 
 #[cfg(test)]
@@ -102,22 +92,6 @@ mod tests {
         assert!(plan(&args(Rotate::Bytes(1 << 20), Some(1 << 20))).is_err());
         assert!(plan(&args(Rotate::Bytes(1 << 20), Some(2 << 20))).is_ok());
         assert!(plan(&args(Rotate::Every(Duration::from_secs(1)), Some(1 << 20))).is_ok());
-    }
-
-    #[test]
-    fn only_rotation_needs_the_directory() {
-        let directory = |path: &str, rotate| {
-            let args = RecordArgs {
-                rotate,
-                ..RecordArgs::default()
-            };
-            let plan = RecordPlan::new(path.into(), &args).expect("a plan");
-            plan.directory()
-        };
-        let rotate = Some(Rotate::Bytes(1 << 20));
-        assert_eq!(directory("a.tev", rotate), Some(".".into()));
-        assert_eq!(directory("/var/a.tev", rotate), Some("/var".into()));
-        assert_eq!(directory("a.tev", None), None);
     }
 
     #[test]
