@@ -344,8 +344,22 @@ impl TimeWait {
     ///
     /// Panics with what the agent said when it does not come to that.
     pub fn watch(pair: &Pair) -> Self {
+        Self::start(pair, &["--keep-privileges"])
+    }
+
+    /// The same with no privileges kept, as users start it.
+    ///
+    /// # Panics
+    ///
+    /// Panics with what the agent said when it does not start.
+    pub fn watch_without_privileges(pair: &Pair) -> Self {
+        Self::start(pair, &[])
+    }
+
+    fn start(pair: &Pair, more: &[&str]) -> Self {
         let mut command = command();
         command.args(["time-wait", "--json", "--interval", "100ms"]);
+        command.args(more);
         for host in [&pair.client, &pair.server] {
             command.args(["--netns", host.netns.name()]);
         }

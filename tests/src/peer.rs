@@ -36,7 +36,25 @@ impl Peer {
     ///
     /// Panics when it does not start or cannot enter the host.
     pub fn start(test: &str, host: &Host) -> Self {
-        let mut child = Command::new(env::current_exe().expect("find the test binary"))
+        let command = Command::new(env::current_exe().expect("find the test binary"));
+        Self::run(command, test, host)
+    }
+
+    /// Starts a process all of which is inside the host, so that `/proc/PID/ns/net` leads there.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not start.
+    pub fn start_wholly_inside(test: &str, host: &Host) -> Self {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", host.netns.name()])
+            .arg(env::current_exe().expect("find the test binary"));
+        Self::run(command, test, host)
+    }
+
+    fn run(mut command: Command, test: &str, host: &Host) -> Self {
+        let mut child = command
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .env(SERVE, "1")
             .stdin(Stdio::piped())

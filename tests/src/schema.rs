@@ -70,6 +70,26 @@ pub struct Session {
     pub mono_ns: u64,
     /// What this host does not allow.
     pub missing: Vec<String>,
+    /// What could not be looked into.
+    pub notes: Vec<String>,
+    /// What the agent can still do.
+    pub privileges: Privileges,
+}
+
+/// What a process can still do.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Privileges {
+    /// Capabilities that are held.
+    pub capabilities: Vec<String>,
+    /// The uid that it runs as.
+    pub user: u32,
+    /// Whether no program gives it more.
+    pub no_new_privs: bool,
+    /// Version of Landlock's interface; null where it is not in force.
+    #[serde(deserialize_with = "nullable")]
+    pub landlock: Option<u32>,
+    /// Whether system calls are filtered.
+    pub seccomp: bool,
 }
 
 /// One end of a connection.

@@ -109,7 +109,7 @@ pub struct Tracer {
     incoming: Receiver<String>,
     lines: Vec<(String, Line)>,
     stderr: Option<JoinHandle<String>>,
-    evidence: Evidence,
+    evidence: Option<Evidence>,
 }
 
 impl Tracer {
@@ -129,21 +129,41 @@ impl Tracer {
     }
 
     /// Starts `tracer live --json` with more arguments, and waits for its session line: from then
-    /// on it sees everything. TIME_WAIT is not measured unless they ask for it: a connection would
-    /// be followed for a minute after it closed.
+    /// on it sees everything. It keeps the privileges by which it reads, at the end, the counters of
+    /// namespaces that no process is in, as those of the tests are. TIME_WAIT is not measured unless they ask
+    /// for it: a connection would be followed for a minute after it closed.
     ///
     /// # Panics
     ///
     /// Panics with what the agent said when it does not come to that.
     pub fn start(hook: Hook, args: &[&str]) -> Self {
-        let mut command = command();
+        let args = [&["--keep-privileges"], args].concat();
+        Self::start_recording(command(), hook, &args, Some(Evidence::of(&args)))
+    }
+
+    /// The same with no privileges kept and nothing recorded, by whatever `command` runs the agent.
+    ///
+    /// # Panics
+    ///
+    /// Panics with what the agent said when it does not come to that.
+    pub fn start_by(command: Command, hook: Hook, args: &[&str]) -> Self {
+        Self::start_recording(command, hook, args, None)
+    }
+
+    fn start_recording(
+        mut command: Command,
+        hook: Hook,
+        args: &[&str],
+        evidence: Option<Evidence>,
+    ) -> Self {
         command.args(["live", "--json", "--hook", hook.name()]);
         if !args.contains(&"--time-wait") {
             command.args(["--time-wait", "off"]);
         }
         command.args(args);
-        let evidence = Evidence::of(args);
-        evidence.record(&mut command);
+        if let Some(evidence) = &evidence {
+            evidence.record(&mut command);
+        }
         let mut tracer = match hook {
             Hook::Btf => Self::spawn(command, evidence),
             Hook::Classic => with_tracefs(|| Self::spawn(command, evidence)),
@@ -156,7 +176,7 @@ impl Tracer {
         tracer
     }
 
-    fn spawn(mut command: Command, evidence: Evidence) -> Self {
+    fn spawn(mut command: Command, evidence: Option<Evidence>) -> Self {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -187,7 +207,8 @@ impl Tracer {
         }
     }
 
-    fn pid(&self) -> Pid {
+    /// Returns the process id.
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
@@ -316,7 +337,9 @@ impl Tracer {
         );
         trace.session();
         trace.summary();
-        self.evidence.demand_the_same(&trace);
+        if let Some(evidence) = &self.evidence {
+            evidence.demand_the_same(&trace);
+        }
         trace
     }
 

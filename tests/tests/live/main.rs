@@ -60,6 +60,7 @@ mod minisock;
 mod naming;
 mod open;
 mod owner;
+mod privilege;
 mod raw;
 mod recording;
 mod refusal;

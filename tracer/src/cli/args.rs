@@ -198,6 +198,11 @@ pub struct TraceArgs {
     /// Most connections followed at once; beyond it the oldest is let go, and counted.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
+    /// Keep what looking into other network namespaces takes (CAP_SYS_ADMIN, CAP_SYS_PTRACE and
+    /// CAP_DAC_READ_SEARCH) while it is traced; --time-wait diag keeps it too. Else no capability is kept,
+    /// and what cannot be looked at any more is said.
+    #[arg(long)]
+    pub keep_privileges: bool,
     /// Say more: connections that were there before, the verifier's whole log; twice: the kernel
     /// side's own diagnostics.
     #[arg(short, long, action = ArgAction::Count)]
@@ -358,7 +363,8 @@ pub enum TimeWaitArg {
     Fentry,
     /// Watch the kernel's timers: exact, at a small cost for every timer of the host.
     Timer,
-    /// Ask for each timewait socket again and again: nothing attached, less exact, no SYN_RECV.
+    /// Ask for each timewait socket again and again: nothing attached, less exact, no SYN_RECV; keeps
+    /// privileges.
     Diag,
     /// Do not follow them.
     Off,

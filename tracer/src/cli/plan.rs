@@ -32,6 +32,8 @@ pub struct Plan {
     pub hook: HookArg,
     /// How timewait and request sockets are followed.
     pub time_wait: TimeWaitArg,
+    /// Whether network namespaces of others are looked into while it is traced, which takes privileges.
+    pub keep_privileges: bool,
     /// Size of the ring buffer in bytes.
     pub ring_bytes: u32,
     /// When to stop by itself.
@@ -131,6 +133,8 @@ impl Plan {
                 true => TimeWaitArg::Off,
                 false => args.trace.time_wait,
             },
+            keep_privileges: args.trace.keep_privileges
+                || matches!(args.trace.time_wait, TimeWaitArg::Diag),
             ring_bytes: args.trace.ring_size.0,
             duration: args.trace.duration,
             output: OutputPlan::new(&args.output),

@@ -1,7 +1,9 @@
 //! What a trace takes in, in its order. A trace that is given the same entries tells the same.
 
 pub use crate::model::Clock;
-use crate::model::{Batch, Existing, Look, Loss, MonoNs, Question, Reading, TcpSettings};
+use crate::model::{
+    Batch, Existing, Look, Loss, MonoNs, Privileges, Question, Reading, TcpSettings,
+};
 
 /// One step of a trace.
 ///
@@ -110,6 +112,8 @@ pub struct Head {
     pub missing: Vec<String>,
     /// What could not be looked into when the trace began.
     pub notes: Vec<String>,
+    /// What the process that traced could still do; `None` where nothing is told.
+    pub privileges: Option<Privileges>,
     /// Options that filter, as typed, in words of their own: `--port`, `443`.
     pub filters: Vec<String>,
     /// Inode numbers of the network namespaces that `--netns` meant.

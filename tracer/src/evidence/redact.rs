@@ -113,6 +113,7 @@ impl Redact {
             // Public: the same for all who have this kernel.
             build_id,
             // Numbers.
+            privileges,
             sees_silent_rearms,
             hz,
             netns,
@@ -153,6 +154,7 @@ impl Redact {
             time_wait,
             half_open,
             build_id,
+            privileges,
             sees_silent_rearms,
             hz,
             netns,

@@ -15,62 +15,63 @@ use super::Allowed;
 /// The user and group that own nothing, by the number that Linux shows for those that cannot be shown.
 const NOBODY: u32 = 65_534;
 
-/// A user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A user, with what that user may do through groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// uid.
     pub uid: u32,
-    /// gid of the primary group; no other group is kept.
+    /// gid of the primary group.
     pub gid: u32,
+    /// Further groups, as `/etc/group` has them.
+    pub groups: Vec<u32>,
 }
 
 /// The user who started this: through `sudo` or `pkexec`, else the one that it runs as.
 pub fn invoker() -> User {
-    let own = User {
-        uid: geteuid().as_raw(),
-        gid: getegid().as_raw(),
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let (passwd, group) = (read("/etc/passwd"), read("/etc/group"));
+    let own = geteuid().as_raw();
+    let told = match own {
+        0 => told_by(|name| env::var(name).ok()),
+        _ => None,
     };
-    match own.uid {
-        0 => from_environment(|name| env::var(name).ok(), primary_group).unwrap_or(own),
-        _ => own,
-    }
+    let (uid, gid) = told.unwrap_or((own, Some(getegid().as_raw())));
+    look_up(uid, gid, &passwd, &group)
 }
 
-/// Reads what `sudo` and `pkexec` say of whoever called them.
-fn from_environment(
-    variable: impl Fn(&str) -> Option<String>,
-    group: impl Fn(u32) -> Option<u32>,
-) -> Option<User> {
-    let number = |name| variable(name)?.parse::<u32>().ok().filter(|&id| is_id(id));
+/// Reads what `sudo` and `pkexec` say of whoever called them: uid, and gid if it is told.
+fn told_by(variable: impl Fn(&str) -> Option<String>) -> Option<(u32, Option<u32>)> {
+    // The highest number means "no change".
+    let number = |name| variable(name)?.parse().ok().filter(|&id| id != u32::MAX);
     if let Some(uid) = number("SUDO_UID") {
-        let gid = number("SUDO_GID").or_else(|| group(uid));
-        return Some(User { uid, gid: gid? });
+        return Some((uid, number("SUDO_GID")));
     }
-    let uid = number("PKEXEC_UID")?;
-    Some(User {
+    Some((number("PKEXEC_UID")?, None))
+}
+
+/// Looks a user up in the texts of `/etc/passwd` and `/etc/group`. One that is not there has a group of the
+/// same number and no other: less than it may be, and never more.
+fn look_up(uid: u32, gid: Option<u32>, passwd: &str, group: &str) -> User {
+    // name:password:uid:gid:…
+    let known = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let is_it = fields.nth(1)?.parse() == Ok(uid);
+        let gid: u32 = fields.next()?.parse().ok()?;
+        is_it.then_some((name, gid))
+    });
+    // name:password:gid:member,…
+    let groups = group.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let (name, _) = known?;
+        let is_member = fields.get(3)?.split(',').any(|member| member == name);
+        is_member.then(|| fields[2].parse().ok()).flatten()
+    });
+    User {
         uid,
-        gid: group(uid)?,
-    })
-}
-
-/// Whether a number can be a user or a group; the highest means "no change".
-fn is_id(id: u32) -> bool {
-    id != u32::MAX
-}
-
-/// The primary group of a user, where `/etc/passwd` tells.
-fn primary_group(uid: u32) -> Option<u32> {
-    group_in(&fs::read_to_string("/etc/passwd").ok()?, uid)
-}
-
-fn group_in(passwd: &str, uid: u32) -> Option<u32> {
-    passwd.lines().find_map(|line| {
-        // name:password:uid:gid:…
-        let mut fields = line.split(':').skip(2);
-        let is_it = fields.next()?.parse() == Ok(uid);
-        let gid = fields.next()?.parse().ok()?;
-        (is_it && is_id(gid)).then_some(gid)
-    })
+        gid: gid.or(known.map(|(_, gid)| gid)).unwrap_or(uid),
+        groups: groups.collect(),
+    }
 }
 
 /// Becomes the user for whom the process runs, for good. One who is not root stays what they are. Where the
@@ -86,12 +87,14 @@ pub(super) fn become_user(allowed: &Allowed) {
         User { uid: 0, .. } if !makes_files => User {
             uid: NOBODY,
             gid: NOBODY,
+            groups: Vec::new(),
         },
         user => user,
     };
     let gid = Gid::from_raw(user.gid);
     let uid = Uid::from_raw(user.uid);
-    let _ = set_thread_groups(&[gid])
+    let groups: Vec<Gid> = user.groups.into_iter().map(Gid::from_raw).collect();
+    let _ = set_thread_groups(&groups)
         .and_then(|()| set_thread_res_gid(gid, gid, gid))
         .and_then(|()| set_thread_res_uid(uid, uid, uid));
 }
@@ -100,45 +103,43 @@ pub(super) fn become_user(allowed: &Allowed) {
 mod tests {
     use super::*;
 
-    fn told(pairs: &[(&str, &str)]) -> Option<User> {
-        let variable = |name: &str| {
+    fn told(pairs: &[(&str, &str)]) -> Option<(u32, Option<u32>)> {
+        told_by(|name| {
             let found = pairs.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
-        };
-        from_environment(variable, |uid| (uid == 1000).then_some(100))
-    }
-
-    fn user(uid: u32, gid: u32) -> Option<User> {
-        Some(User { uid, gid })
+        })
     }
 
     #[test]
     fn whoever_called_sudo_or_pkexec_is_meant() {
         assert_eq!(told(&[]), None);
-        assert_eq!(
-            told(&[("SUDO_UID", "1000"), ("SUDO_GID", "5")]),
-            user(1000, 5)
-        );
-        assert_eq!(told(&[("SUDO_UID", "1000")]), user(1000, 100));
-        assert_eq!(told(&[("SUDO_UID", "0"), ("SUDO_GID", "0")]), user(0, 0));
-        assert_eq!(told(&[("PKEXEC_UID", "1000")]), user(1000, 100));
+        let sudo = [("SUDO_UID", "1000"), ("SUDO_GID", "5"), ("PKEXEC_UID", "7")];
+        assert_eq!(told(&sudo), Some((1000, Some(5))));
+        assert_eq!(told(&sudo[..1]), Some((1000, None)));
+        assert_eq!(told(&sudo[2..]), Some((7, None)));
     }
 
     #[test]
     fn what_can_be_no_user_is_none() {
         for bad in ["", "-1", "4294967295", "4294967296", "root", "1000 "] {
             assert_eq!(told(&[("SUDO_UID", bad), ("SUDO_GID", "5")]), None, "{bad}");
+            let without_group = [("SUDO_UID", "5"), ("SUDO_GID", bad)];
+            assert_eq!(told(&without_group), Some((5, None)), "{bad}");
         }
-        // A group that nobody knows: not root's by mistake.
-        assert_eq!(told(&[("PKEXEC_UID", "1001")]), None);
-        assert_eq!(told(&[("SUDO_UID", "1001"), ("SUDO_GID", "x")]), None);
     }
 
     #[test]
-    fn a_group_is_found_in_passwd() {
+    fn groups_are_those_that_name_the_user() {
         let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\na:x:7:8:::\nb:x:9:x:::\n";
-        assert_eq!(group_in(passwd, 7), Some(8));
-        assert_eq!(group_in(passwd, 9), None);
-        assert_eq!(group_in(passwd, 10), None);
+        let group = "root:x:0:\nbroken\nwheel:x:10:b,a\nothers:x:11:aa,b\nbad:x:y:a\n";
+        let user = |uid, gid, groups: &[u32]| User {
+            uid,
+            gid,
+            groups: groups.to_vec(),
+        };
+        assert_eq!(look_up(7, None, passwd, group), user(7, 8, &[10]));
+        assert_eq!(look_up(7, Some(5), passwd, group), user(7, 5, &[10]));
+        // Nobody knows it: no group of root's by mistake.
+        assert_eq!(look_up(12, None, passwd, group), user(12, 12, &[]));
     }
 }

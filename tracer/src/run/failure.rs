@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::cli::exit::Exit;
 use crate::model::DecodeError;
+use crate::privilege::PrivilegeError;
 use crate::source::cgroup::CgroupError;
 use crate::source::live::LiveError;
 use crate::source::netns::NetNsError;
@@ -26,6 +27,8 @@ pub(super) enum Failure {
     Cgroup(#[from] CgroupError),
     #[error(transparent)]
     Live(#[from] LiveError),
+    #[error(transparent)]
+    Privilege(#[from] PrivilegeError),
     /// The output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Write(#[source] io::Error),
@@ -56,7 +59,8 @@ impl Failure {
             | Self::Live(
                 LiveError::Attach { .. } | LiveError::Neither { .. } | LiveError::Method(_),
             ) => Exit::NotAllowed,
-            Self::Live(_)
+            Self::Privilege(_)
+            | Self::Live(_)
             | Self::Write(_)
             | Self::Evidence(_)
             | Self::System { .. }

@@ -42,6 +42,8 @@ pub(super) fn head(plan: &Plan, attached: Attached) -> Head {
         hz: attached.methods.hz(),
         missing: attached.missing,
         notes: attached.notes,
+        // Until they are given up.
+        privileges: None,
         filters: plan.filter_words.clone(),
         netns: plan.selection.netns.clone(),
         command: std::env::args_os()

@@ -133,6 +133,11 @@ impl HiddenMethods {
         }
     }
 
+    /// Whether anything is to be asked.
+    pub(super) fn asks(self) -> bool {
+        self.asker(1).is_some()
+    }
+
     /// What is to be asked, if anything is.
     pub(super) fn asker(self, limit: usize) -> Option<Asker> {
         let mode = match self.timewait {

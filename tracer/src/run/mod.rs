@@ -8,6 +8,7 @@ mod course;
 mod evidence;
 mod failure;
 mod files;
+mod giving_up;
 mod head;
 mod hidden;
 mod host;

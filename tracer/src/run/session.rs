@@ -27,6 +27,7 @@ pub(super) fn session(
         wall: wall_of(head.clock),
         missing: head.missing.clone(),
         notes: head.notes.clone(),
+        privileges: head.privileges.clone(),
         ring_bytes: head.ring_bytes,
         existing,
         redacted: head.redacted,

@@ -26,6 +26,14 @@ pub(super) struct Stop {
     terminate: Signal,
     hangup: Signal,
     deadline: Option<Instant>,
+    /// What hears of a second signal, until a thread does.
+    second: Option<Second>,
+}
+
+/// Where signals are told, and what is written to the terminal with the second.
+struct Second {
+    signals: UnixStream,
+    farewell: &'static [u8],
 }
 
 impl Stop {
@@ -40,9 +48,9 @@ impl Stop {
             cause,
         };
         let listen = |kind| signal(kind).map_err(failed);
-        match farewell {
-            Some(farewell) => end_with(farewell),
-            None => end_at_once(),
+        let second = match farewell {
+            Some(farewell) => end_with(farewell).map(Some),
+            None => end_at_once().map(|()| None),
         }
         .map_err(failed)?;
         Ok(Self {
@@ -50,6 +58,19 @@ impl Stop {
             terminate: listen(SignalKind::terminate())?,
             hangup: listen(SignalKind::hangup())?,
             deadline: None,
+            second,
+        })
+    }
+
+    /// Starts what heeds the second signal, where that takes a thread: to be called when privileges are given up,
+    /// which takes that there is none, and before anything is written.
+    pub(super) fn heed_second(&mut self) -> Result<(), Failure> {
+        let Some(second) = self.second.take() else {
+            return Ok(());
+        };
+        second.wait_for_it().map_err(|cause| Failure::System {
+            what: "listen for signals",
+            cause,
         })
     }
 
@@ -85,21 +106,31 @@ fn end_at_once() -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the process with the second signal, from a thread, which may write to the terminal before.
-fn end_with(farewell: &'static [u8]) -> io::Result<()> {
-    let (mut signals, told) = UnixStream::pair()?;
+/// Hears of signals, for a thread that ends the process with the second, and may write to the terminal before.
+fn end_with(farewell: &'static [u8]) -> io::Result<Second> {
+    let (signals, told) = UnixStream::pair()?;
     for number in [SIGINT, SIGTERM] {
         pipe::register(number, told.try_clone()?)?;
     }
-    let wait = move || {
-        if signals.read_exact(&mut [0; 2]).is_ok() {
-            // Past the lock that whoever is stuck in a write may hold.
-            let _ = rustix::io::write(io::stdout(), farewell);
-            exit(INCOMPLETE);
-        }
-    };
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(wait)?;
-    Ok(())
+    Ok(Second { signals, farewell })
+}
+
+impl Second {
+    fn wait_for_it(self) -> io::Result<()> {
+        let Self {
+            mut signals,
+            farewell,
+        } = self;
+        let wait = move || {
+            if signals.read_exact(&mut [0; 2]).is_ok() {
+                // Past the lock that whoever is stuck in a write may hold.
+                let _ = rustix::io::write(io::stdout(), farewell);
+                exit(INCOMPLETE);
+            }
+        };
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(wait)?;
+        Ok(())
+    }
 }

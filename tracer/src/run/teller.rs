@@ -31,9 +31,14 @@ pub(super) trait Teller {
     /// The trace has begun: from now on, every change is seen or counted as lost.
     fn begin(&mut self, beginning: &Beginning) -> Result<(), Failure>;
 
-    /// Evidence tells of network namespaces. Live, whoever needs them looks into them.
+    /// What network namespaces allow, as the trace began.
     fn namespaces(&mut self, _namespaces: &[Namespace]) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// Whether it shows what network namespaces allow.
+    fn shows_settings(&self) -> bool {
+        false
     }
 
     /// Evidence tells the paths of cgroups.

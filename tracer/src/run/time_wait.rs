@@ -124,7 +124,7 @@ impl Figures {
             figures: TimeWait::new(boot_time(), most_lives),
             session: None,
             hz: None,
-            around: Around::Here(Here::default()),
+            around: Around::Here(Here::new(plan.keep_privileges)),
         }
     }
 
@@ -239,6 +239,10 @@ impl Teller for Figures {
             Form::Report if self.quiet => Ok(()),
             Form::Report => write(self.session_text().as_bytes()),
         }
+    }
+
+    fn shows_settings(&self) -> bool {
+        true
     }
 
     fn namespaces(&mut self, namespaces: &[Namespace]) -> Result<(), Failure> {

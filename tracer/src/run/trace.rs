@@ -11,23 +11,25 @@ use tokio::time::sleep;
 use super::attach::{attach, look_up, refuse_host, refuse_without_btf};
 use super::course::{Course, Wanted};
 use super::failure::Failure;
+use super::giving_up::{enters, give_up_for_trace, unasked, unread};
 use super::head::{Attached, head};
 use super::hidden::HiddenMethods;
 use super::host::clock;
 use super::record::recorded;
 use super::say;
 use super::stop::Stop;
-use super::surroundings::{described, namespaces, readings};
+use super::surroundings::{Counting, described, namespaces, readings};
 use super::teller::Teller;
 use crate::cli::args::HookArg;
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
-use crate::evidence::{Asked, Clock, Closing, Entry, Turn};
+use crate::evidence::{Asked, Clock, Closing, Entry, Namespace, Turn};
 use crate::model::MonoNs;
+use crate::privilege::Confinement;
 use crate::source::asking::Asking;
 use crate::source::clock::boot_time;
 use crate::source::live::{Hook, Live};
-use crate::source::netns::{NetNs, Resolved};
+use crate::source::netns::Resolved;
 use crate::source::{cgroup, snapshot, timewait_ages};
 use crate::store::Recorder;
 
@@ -44,6 +46,7 @@ pub(super) fn trace<T: Teller>(mut plan: Plan, clock: Clock, teller: T) -> Resul
     refuse_without_btf(&plan, matches!(plan.hook, HookArg::Classic))?;
     refuse_host()?;
     let asked = look_up(&mut plan)?;
+    plan.keep_privileges = enters(&plan);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -59,7 +62,7 @@ pub(super) fn trace<T: Teller>(mut plan: Plan, clock: Clock, teller: T) -> Resul
         if live.hook == Hook::Classic {
             refuse_without_btf(&plan, true)?;
         }
-        let mut tracing = Tracing::begin(live, &plan, asked, clock, teller)?;
+        let mut tracing = Tracing::begin(live, &plan, asked, clock, teller, &mut stop)?;
         stop.after(plan.duration);
         tracing.follow(&mut stop).await?;
         tracing.end()
@@ -79,8 +82,11 @@ struct Tracing<T> {
     must_keep: bool,
     /// What keeps all of it as evidence, if anything does.
     recorder: Option<Recorder>,
-    /// The namespaces that were asked for, or `None` for all.
-    asked: Option<Vec<Resolved>>,
+    /// How the kernel's counters are read at the end.
+    counting: Counting,
+    _confinement: Confinement,
+    /// What is known of network namespaces.
+    described: Vec<Namespace>,
 }
 
 impl<T: Teller> Tracing<T> {
@@ -91,11 +97,12 @@ impl<T: Teller> Tracing<T> {
         asked: Option<Vec<Resolved>>,
         clock: Clock,
         teller: T,
+        stop: &mut Stop,
     ) -> Result<Self, Failure> {
         let start = boot_time();
         let (namespaces, mut notes) = namespaces(asked.as_deref());
-        let (readings, unread) = readings(&namespaces);
-        notes.extend(unread);
+        let (readings, failed) = readings(&namespaces);
+        notes.extend(failed);
         let mut snapshot = snapshot::take(&namespaces);
 
         let release = super::host::kernel_release();
@@ -104,9 +111,20 @@ impl<T: Teller> Tracing<T> {
             let unknown = timewait_ages::fill(&mut snapshot.existing, &namespaces);
             snapshot.notes.extend(unknown);
         }
+        let (counting, ways) = match plan.keep_privileges {
+            true => (Counting::Entering(asked), Vec::new()),
+            false => Counting::ways(&namespaces),
+        };
+        notes.extend(ways);
+        if teller.shows_settings() {
+            notes.extend(unread(plan, &namespaces));
+        }
         let mut missing = live.missing.clone();
         missing.append(&mut snapshot.notes);
-        let head = head(
+        missing.extend(unasked(plan, &methods));
+        let mut described = described(&namespaces);
+        counting.lasting(&mut described);
+        let mut head = head(
             plan,
             Attached {
                 hook: live.hook,
@@ -117,8 +135,8 @@ impl<T: Teller> Tracing<T> {
                 notes,
             },
         );
-        let recorder = match &plan.record {
-            Some(record) => Some(Recorder::create(record, &head, say)?),
+        let prepared = match &plan.record {
+            Some(record) => Some(Recorder::prepare(record)?),
             None => None,
         };
         let wanted = Wanted {
@@ -131,15 +149,26 @@ impl<T: Teller> Tracing<T> {
             window: None,
             only_counted: teller.is_counter(),
         };
-        let described = namespaces.clone();
+        let mut asking = Asking::new(&namespaces);
+        let confinement = give_up_for_trace(plan, &methods, &counting, stop)?;
+        head.privileges = Some(confinement.in_force.clone());
+        let recorder = match prepared {
+            Some(prepared) => Some(prepared.begin(&head, say)?),
+            None => None,
+        };
+        if !plan.keep_privileges {
+            asking.stay()?;
+        }
         let mut tracing = Self {
-            asking: Asking::new(&namespaces),
+            asking,
             course: Course::new(head, methods, wanted, namespaces, teller),
             turn: Turn::default(),
             is_quiet: plan.quiet,
             must_keep: false,
             recorder,
-            asked,
+            counting,
+            _confinement: confinement,
+            described,
             live,
         };
 
@@ -153,7 +182,8 @@ impl<T: Teller> Tracing<T> {
         }
         tracing.keep();
         tracing.put(Entry::ExistingComplete)?;
-        tracing.keep_surroundings(&described)?;
+        tracing.put(Entry::Namespaces(tracing.described.clone()))?;
+        tracing.keep_cgroups();
         Ok(tracing)
     }
 
@@ -210,14 +240,16 @@ impl<T: Teller> Tracing<T> {
 
     /// Ends the trace: the kernel's counters first, then what came before them, then the summary.
     fn end(mut self) -> Result<Exit, Failure> {
-        let (namespaces, _) = namespaces(self.asked.as_deref());
-        let (counters, _) = readings(&namespaces);
+        let counters = self.counting.read();
         let counted = boot_time();
         let closing = Closing {
             at: counted,
             counters,
         };
-        self.keep_surroundings(&namespaces)?;
+        if self.recorder.is_some() {
+            self.described = self.counting.describe_again(&self.described);
+        }
+        self.keep_surroundings();
         self.put(Entry::Closing(closing))?;
         // On a busy host the ring never runs empty; what is newer than the counters is not needed.
         loop {
@@ -292,16 +324,22 @@ impl<T: Teller> Tracing<T> {
     }
 
     /// Keeps what the figures of a trace are held against; live, whoever needs that looks for it.
-    fn keep_surroundings(&mut self, namespaces: &[NetNs]) -> Result<(), Failure> {
+    fn keep_surroundings(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.entry(&Entry::Namespaces(self.described.clone()));
+        }
+        self.keep_cgroups();
+    }
+
+    /// Keeps the paths of cgroups.
+    fn keep_cgroups(&mut self) {
         let Some(recorder) = &mut self.recorder else {
-            return Ok(());
+            return;
         };
-        recorder.entry(&Entry::Namespaces(described(namespaces)));
         let cgroups = cgroup::all();
         if !cgroups.is_empty() {
             recorder.entry(&Entry::Cgroups(cgroups));
         }
-        Ok(())
     }
 
     /// Keeps the turn as evidence, unless it is one of nothing.

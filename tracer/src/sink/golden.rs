@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use super::{Session, csv::Csv, json::Json, text::Text};
 use crate::model::event::Comm;
 use crate::model::{
-    CloseError, Event, Existing, Family, Loss, LossCause, MonoNs, Naming, StateChange, TcpState,
-    TcpState::*, WallClock,
+    CloseError, Event, Existing, Family, Loss, LossCause, MonoNs, Naming, Privileges, StateChange,
+    TcpState, TcpState::*, WallClock,
 };
 use crate::stats::{Comparison, Methods, Summary, SummaryBuilder, TimewaitSockets};
 use crate::track::test_events::change;
@@ -41,6 +41,13 @@ fn session() -> Session {
         wall: wall(),
         missing: vec!["the cgroup".to_owned()],
         notes: Vec::new(),
+        privileges: Some(Privileges {
+            capabilities: Vec::new(),
+            user: 1000,
+            no_new_privs: true,
+            landlock: Some(6),
+            seccomp: true,
+        }),
         ring_bytes: 8 << 20,
         existing: 3,
         redacted: false,

@@ -36,8 +36,8 @@ use crate::stats::{Comparison, Summary};
 use crate::track::{Change, Origin, Owner, Segment, Span, Timeline};
 use schema::{
     ByReason, ChangeLine, ClockLine, ComparisonValue, EndpointValue, HalfOpenValue, LossLine,
-    OwnerValue, PeerValue, SegmentValue, SessionLine, States, SummaryLine, TaskValue,
-    TimeWaitValue, TimelineLine,
+    OwnerValue, PeerValue, PrivilegesValue, SegmentValue, SessionLine, States, SummaryLine,
+    TaskValue, TimeWaitValue, TimelineLine,
 };
 
 /// Name and version of the schema.
@@ -73,6 +73,7 @@ impl Json {
             mono_ns: session.start.0,
             missing: &session.missing,
             notes: &session.notes,
+            privileges: session.privileges.as_ref().map(PrivilegesValue::from),
             existing: session.existing,
             ring_bytes: session.ring_bytes,
             redacted: session.redacted.then_some(true),

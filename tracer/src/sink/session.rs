@@ -1,6 +1,6 @@
 //! What a session is: the facts that every sink writes first.
 
-use crate::model::{MonoNs, WallClock};
+use crate::model::{MonoNs, Privileges, WallClock};
 
 /// What a person is told where addresses and names are none.
 pub(super) const REDACTED: &str = "addresses and names are pseudonyms";
@@ -36,6 +36,8 @@ pub struct Session {
     pub missing: Vec<String>,
     /// What could not be looked into when the trace began; changes there are traced all the same.
     pub notes: Vec<String>,
+    /// What the process that traces can still do; `None` where nothing is told.
+    pub privileges: Option<Privileges>,
     /// Size of the ring buffer.
     pub ring_bytes: u32,
     /// How many sockets existed when the trace began, filters aside.

@@ -81,6 +81,17 @@ impl Text {
             let line = format!("not known here: {missing}");
             text += &block("", "  ", &line, self.width, |line| palette.warn(line));
         }
+        if let Some(privileges) = &session.privileges {
+            let lacking = privileges.lacking();
+            if !lacking.is_empty() {
+                let line = format!("privileges: {}", printable(lacking.join(" · ")));
+                text += &block("", "  ", &line, self.width, |line| palette.warn(line));
+            }
+            if self.verbose {
+                let line = printable(privileges.in_force().join(" · ")).to_string();
+                text += &block("runs as ", "  ", &line, self.width, dim);
+            }
+        }
         if self.verbose {
             if let Some(bound) = &session.time_wait_bound {
                 let bound = format!("times in TIME_WAIT: {}", printable(bound));

@@ -19,6 +19,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub struct Asking {
     ways: BTreeMap<u32, NetNs>,
     looked: Option<Instant>,
+    /// The only namespace that can be asked in, where no other can be entered any more.
+    only: Option<u32>,
 }
 
 impl Asking {
@@ -28,7 +30,18 @@ impl Asking {
         Self {
             ways: ways.collect(),
             looked: None,
+            only: None,
         }
+    }
+
+    /// From now on, only the own namespace can be asked in: what entering others takes is given up.
+    ///
+    /// # Errors
+    ///
+    /// The own namespace cannot be told.
+    pub fn stay(&mut self) -> Result<(), NetNsError> {
+        self.only = Some(NetNs::own()?.inode);
+        Ok(())
     }
 
     /// Asks each question in its namespace, and returns it with what was answered.
@@ -48,6 +61,14 @@ impl Asking {
     fn ask_in(&mut self, inode: u32, questions: &[Question]) -> Vec<Look> {
         let before = boot_time();
         let all = |answer| vec![look(before, answer); questions.len()];
+        // That it is gone could not be known.
+        if self.only.is_some_and(|only| only != inode) {
+            return all(Answer::Failed(
+                "its network namespace cannot be entered without privileges; use \
+                 --keep-privileges"
+                    .to_owned(),
+            ));
+        }
         for _ in 0..2 {
             let netns = match self.way(inode) {
                 Way::Known(netns) => netns,

@@ -127,6 +127,11 @@ pub fn resolve(text: &str) -> Result<Cgroup, CgroupError> {
     })
 }
 
+/// Where the whole hierarchy is mounted, if it is: what [`paths`] reads.
+pub fn mount() -> Option<PathBuf> {
+    hierarchy("").ok()
+}
+
 /// Finds the paths of cgroups as `/proc/PID/cgroup` prints them, by id. One that is not there, or no
 /// longer, is left out; so are all where the hierarchy is not mounted from its root on.
 pub fn paths(ids: &[u64]) -> BTreeMap<u64, String> {

@@ -3,17 +3,24 @@
 //! **Owns:** which files, and the moments between which they were read.
 //! **Never:** their meaning: that is `model::counters`.
 
+mod way;
+
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::os::unix::fs::MetadataExt;
 
 use thiserror::Error;
+
+pub use way::CounterWay;
 
 use super::clock::boot_time;
 use super::netns::{NetNs, NetNsError, within};
 use crate::model::{KernelCounters, MonoNs};
 
 /// What is read, in this order.
-const FILES: [&str; 2] = [
+const NAMES: [&str; 2] = ["snmp", "netstat"];
+/// Where that is of the calling thread's namespace.
+const FILES: [&str; NAMES.len()] = [
     "/proc/thread-self/net/snmp",
     "/proc/thread-self/net/netstat",
 ];
@@ -84,6 +91,20 @@ impl CounterFiles {
             netns: netns.inode,
             files: [snmp?, netstat?],
         })
+    }
+
+    /// The inode numbers of the files, which those of no other living namespace have.
+    fn numbers(&self) -> Result<[u64; FILES.len()], CountersError> {
+        let mut numbers = [0; FILES.len()];
+        for ((number, file), path) in numbers.iter_mut().zip(&self.files).zip(FILES) {
+            let metadata = file.metadata().map_err(|cause| CountersError::File {
+                netns: self.netns,
+                path,
+                cause,
+            })?;
+            *number = metadata.ino();
+        }
+        Ok(numbers)
     }
 
     /// Reads the counters as they are now.

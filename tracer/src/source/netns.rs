@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use thiserror::Error;
 
-pub use find::{Namespaces, NotEntered, all};
+pub use find::{Namespaces, NotEntered, all, processes};
 pub use resolve::{Resolved, resolve};
 
 use crate::model::printable;

@@ -25,38 +25,23 @@ pub struct Owner {
 impl Owner {
     /// Finds who ran the agent.
     pub fn find() -> Self {
-        let read = |path| fs::read_to_string(path).unwrap_or_default();
-        let (passwd, group) = (read("/etc/passwd"), read("/etc/group"));
-        Self::in_files(invoker(), &passwd, &group)
+        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        Self::in_file(invoker(), &passwd)
     }
 
-    /// Looks a user up in the texts of `/etc/passwd` and `/etc/group`.
-    ///
-    /// A user that another directory service knows has no name and no further groups here: less than it may
-    /// be, never more.
-    fn in_files(user: User, passwd: &str, group: &str) -> Self {
-        let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
-        let known = passwd.lines().map(fields).find(|fields| {
-            let uid = fields.get(2).and_then(|uid| uid.parse().ok());
-            uid == Some(user.uid)
+    /// Looks up the name of a user in the text of `/etc/passwd`. One that another directory service knows
+    /// has none here.
+    fn in_file(user: User, passwd: &str) -> Self {
+        let name = passwd.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(user.uid)).then(|| name.to_owned())
         });
-        let name = known.map(|mut fields| fields.swap_remove(0));
-        let is_member = |members: &str| {
-            let mut members = members.split(',');
-            name.as_deref()
-                .is_some_and(|name| members.any(|member| member == name))
-        };
-        let groups = group
-            .lines()
-            .map(fields)
-            .filter(|group| group.get(3).is_some_and(|members| is_member(members)))
-            .filter_map(|group| group[2].parse().ok())
-            .collect();
         Self {
             uid: user.uid,
             name,
             gid: user.gid,
-            groups,
+            groups: user.groups,
         }
     }
 
@@ -129,25 +114,20 @@ mod tests {
 
     const PASSWD: &str =
         "root:x:0:0::/root:/bin/sh\nalice:x:1000:100::/home/alice:/bin/sh\nbroken\n";
-    const GROUP: &str =
-        "root:x:0:\nusers:x:100:\nwheel:x:10:bob,alice\nadm:x:4:alicex,bob\nbroken\n";
-
     fn user(uid: u32, gid: u32) -> User {
-        User { uid, gid }
+        User {
+            uid,
+            gid,
+            groups: Vec::new(),
+        }
     }
 
     #[test]
-    fn a_user_has_the_groups_that_name_it() {
-        let alice = Owner::in_files(user(1000, 100), PASSWD, GROUP);
+    fn a_user_has_the_name_that_the_file_has() {
+        let alice = Owner::in_file(user(1000, 100), PASSWD);
         assert_eq!(alice.to_string(), "alice (uid 1000)");
-        assert_eq!((alice.gid, alice.groups), (100, vec![10]));
-    }
-
-    #[test]
-    fn a_user_that_no_file_knows_has_no_further_groups() {
-        let unknown = Owner::in_files(user(4242, 7), PASSWD, GROUP);
+        let unknown = Owner::in_file(user(4242, 7), PASSWD);
         assert_eq!(unknown.to_string(), "uid 4242");
-        assert_eq!((unknown.gid, unknown.groups), (7, Vec::new()));
     }
 
     #[test]
@@ -157,7 +137,7 @@ mod tests {
             return;
         }
         let dir = tempfile::tempdir().expect("a directory");
-        let nobody = Owner::in_files(user(65_534, 65_534), "", "");
+        let nobody = Owner::in_file(user(65_534, 65_534), "");
         let groups = thread::scope(|scope| {
             let in_group = scope.spawn(|| {
                 set_thread_groups(&[Gid::from_raw(4)])?;

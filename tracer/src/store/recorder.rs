@@ -94,9 +94,57 @@ struct Totals {
     is_damaged: bool,
 }
 
+/// A file that was made, and has nothing in it yet: privileges may be given up before it is written to.
+pub struct Prepared {
+    plan: RecordPlan,
+    files: Files,
+}
+
+impl Prepared {
+    /// Writes the first frame. `say` is given what the user has to know at once, as lines.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written; the file is then removed.
+    pub fn begin(
+        self,
+        head: &Head,
+        say: impl FnMut(&str) + 'static,
+    ) -> Result<Recorder, StoreError> {
+        let Self { plan, mut files } = self;
+        let mut writer = Writer::new(head, None);
+        if let Err(trouble) = files.append(writer.cut()) {
+            files.withdraw();
+            let path = plan.path;
+            return Err(StoreError::Write { path, trouble });
+        }
+        writer.written();
+        Ok(Recorder::new(
+            &plan,
+            head,
+            Box::new(files),
+            writer,
+            Box::new(say),
+        ))
+    }
+}
+
 impl Recorder {
-    /// Makes the file, for the user who ran the agent, and writes its first frame. `say` is given what the
-    /// user has to know at once, as lines.
+    /// Makes the file, for the user who ran the agent: nothing is in it yet.
+    ///
+    /// # Errors
+    ///
+    /// The file exists, or may not be made.
+    pub fn prepare(plan: &RecordPlan) -> Result<Prepared, StoreError> {
+        let owner = Owner::find();
+        outlive_limit().map_err(|cause| StoreError::creating(&plan.path, &owner, cause))?;
+        Ok(Prepared {
+            plan: plan.clone(),
+            files: Files::create(&plan.path, owner)?,
+        })
+    }
+
+    /// Makes the file and writes its first frame; see [`prepare`](Self::prepare) and [`Prepared::begin`].
     ///
     /// # Errors
     ///
@@ -106,23 +154,7 @@ impl Recorder {
         head: &Head,
         say: impl FnMut(&str) + 'static,
     ) -> Result<Self, StoreError> {
-        let owner = Owner::find();
-        outlive_limit().map_err(|cause| StoreError::creating(&plan.path, &owner, cause))?;
-        let mut files = Files::create(&plan.path, owner)?;
-        let mut writer = Writer::new(head, None);
-        if let Err(trouble) = files.append(writer.cut()) {
-            files.withdraw();
-            let path = plan.path.clone();
-            return Err(StoreError::Write { path, trouble });
-        }
-        writer.written();
-        Ok(Self::new(
-            plan,
-            head,
-            Box::new(files),
-            writer,
-            Box::new(say),
-        ))
+        Self::prepare(plan)?.begin(head, say)
     }
 
     pub(super) fn new(

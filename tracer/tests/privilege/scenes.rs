@@ -197,10 +197,9 @@ fn root_becomes_nobody_or_the_invoking_user() {
     let confinement = give_up(&Allowed::default()).expect("privileges are given up");
     assert_eq!(confinement.in_force.user, expected);
     assert!(!getegid().is_root());
-    assert_eq!(
-        Status::field(&status.read(), "Groups:"),
-        getegid().as_raw().to_string()
-    );
+    if expected == 65_534 {
+        assert_eq!(Status::field(&status.read(), "Groups:"), "");
+    }
 }
 
 fn another_thread_is_refused() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ClockLine;
 use crate::evidence::entry::{Head, TimeZoneOf, User};
-use crate::model::MonoNs;
+use crate::model::{MonoNs, Privileges};
 
 /// What traced, on what, and how. The keys are the fields of [`Head`].
 #[derive(Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub(in crate::evidence) struct HeadLine {
     hz: Option<u32>,
     missing: Vec<String>,
     notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    privileges: Option<PrivilegesLine>,
     filters: Vec<String>,
     netns: Vec<u32>,
     command: Vec<String>,
@@ -38,6 +40,40 @@ pub(in crate::evidence) struct HeadLine {
     /// Only where it is so.
     #[serde(default, skip_serializing_if = "Not::not")]
     redacted: bool,
+}
+
+/// The keys are the fields of [`Privileges`].
+#[derive(Serialize, Deserialize)]
+struct PrivilegesLine {
+    capabilities: Vec<String>,
+    user: u32,
+    no_new_privs: bool,
+    landlock: Option<u32>,
+    seccomp: bool,
+}
+
+impl From<Privileges> for PrivilegesLine {
+    fn from(privileges: Privileges) -> Self {
+        Self {
+            capabilities: privileges.capabilities,
+            user: privileges.user,
+            no_new_privs: privileges.no_new_privs,
+            landlock: privileges.landlock,
+            seccomp: privileges.seccomp,
+        }
+    }
+}
+
+impl From<PrivilegesLine> for Privileges {
+    fn from(line: PrivilegesLine) -> Self {
+        Self {
+            capabilities: line.capabilities,
+            user: line.user,
+            no_new_privs: line.no_new_privs,
+            landlock: line.landlock,
+            seccomp: line.seccomp,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +106,7 @@ impl From<&Head> for HeadLine {
             hz: head.hz,
             missing: head.missing,
             notes: head.notes,
+            privileges: head.privileges.map(PrivilegesLine::from),
             filters: head.filters,
             netns: head.netns,
             command: head.command,
@@ -108,6 +145,7 @@ impl HeadLine {
             hz: self.hz,
             missing: self.missing,
             notes: self.notes,
+            privileges: self.privileges.map(Privileges::from),
             filters: self.filters,
             netns: self.netns,
             command: self.command,

@@ -16,6 +16,7 @@ fn entries() -> [Entry; 3] {
         boot_id: Some("5a8b0d2e-7a3f-4a67-9f0e-0d9e0c9a4c11".to_owned()),
         hostname: "web1".to_owned(),
         missing: Vec::new(),
+        privileges: None,
         netns: Vec::new(),
         clock: clock(1_000_000, 0),
         user: User {

@@ -7,7 +7,7 @@ use crate::evidence::{
 };
 use crate::model::{
     Answer, Batch, Endpoint, Existing, Found, KernelCounters, Look, Loss, LossCause, MonoNs,
-    Question, Reading, TcpSettings, TcpState, Tuple, TwReuse,
+    Privileges, Question, Reading, TcpSettings, TcpState, Tuple, TwReuse,
 };
 
 pub(super) fn head() -> Head {
@@ -26,6 +26,13 @@ pub(super) fn head() -> Head {
         hz: None,
         missing: vec!["no \"cgroup2\"".to_owned()],
         notes: Vec::new(),
+        privileges: Some(Privileges {
+            capabilities: vec!["CAP_SYS_ADMIN".to_owned()],
+            user: 1000,
+            no_new_privs: true,
+            landlock: Some(5),
+            seccomp: true,
+        }),
         filters: vec!["--port".to_owned(), "443".to_owned()],
         netns: vec![4_026_531_840],
         command: vec!["tracer".to_owned(), "--port=443".to_owned()],

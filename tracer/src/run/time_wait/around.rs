@@ -22,6 +22,8 @@ pub(super) enum Around {
 /// Network namespaces of this host and their settings, and the names of cgroups.
 #[derive(Debug, Default)]
 pub(super) struct Here {
+    /// Whether namespaces of others can be entered.
+    enters: bool,
     namespaces: BTreeMap<u32, NetNs>,
     searched: Option<Instant>,
     /// Paths of cgroups.
@@ -63,18 +65,32 @@ impl Around {
 }
 
 impl Here {
+    /// Knows nothing yet but whether namespaces of others can be entered.
+    pub(super) fn new(enters: bool) -> Self {
+        Self {
+            enters,
+            ..Self::default()
+        }
+    }
+
     /// Learns what each namespace allows.
     fn begin(&mut self, namespaces: &[NetNs], figures: &mut TimeWait) {
         self.searched = Some(Instant::now());
         self.know(namespaces);
-        for netns in namespaces {
+        for netns in self.namespaces.values() {
             learn(netns, figures);
         }
     }
 
+    /// Knows the namespaces that can be entered.
     fn know(&mut self, namespaces: &[NetNs]) {
+        let own = NetNs::own().ok();
+        let is_open = |netns: &&NetNs| {
+            self.enters || own.as_ref().is_some_and(|own| own.inode == netns.inode)
+        };
+        let namespaces = namespaces.iter().filter(is_open);
         let by_inode = |netns: &NetNs| (netns.inode, netns.clone());
-        self.namespaces = namespaces.iter().map(by_inode).collect();
+        self.namespaces = namespaces.map(by_inode).collect();
     }
 
     /// Looks at what the figures name; returns whether that tells more.
@@ -86,7 +102,8 @@ impl Here {
             .filter_map(|namespace| namespace.netns)
             .collect();
         let is_due = self.searched.is_none_or(|at| at.elapsed() >= SEARCH);
-        if is_due
+        if self.enters
+            && is_due
             && wanted
                 .iter()
                 .any(|inode| !self.namespaces.contains_key(inode))

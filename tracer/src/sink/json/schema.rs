@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
-use crate::model::{Endpoint, Naming};
+use crate::model::{Endpoint, Naming, Privileges};
 use crate::stats::Summary;
 
 #[derive(Serialize)]
@@ -33,12 +33,39 @@ pub(super) struct SessionLine<'a> {
     pub(super) missing: &'a [String],
     /// What could not be looked into when the trace began.
     pub(super) notes: &'a [String],
+    /// What the process that traces can still do; `null` where nothing is told.
+    pub(super) privileges: Option<PrivilegesValue<'a>>,
     /// Sockets that existed when the trace began, filters aside.
     pub(super) existing: u64,
     pub(super) ring_bytes: u32,
     /// Whether addresses and names are pseudonyms; absent where they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) redacted: Option<bool>,
+}
+
+#[derive(Serialize)]
+pub(super) struct PrivilegesValue<'a> {
+    /// Capabilities that are held; empty for none.
+    capabilities: &'a [String],
+    /// The uid that it runs as.
+    user: u32,
+    no_new_privs: bool,
+    /// Version of Landlock's interface; `null` where it is not in force.
+    landlock: Option<u32>,
+    /// Whether system calls are filtered.
+    seccomp: bool,
+}
+
+impl<'a> From<&'a Privileges> for PrivilegesValue<'a> {
+    fn from(privileges: &'a Privileges) -> Self {
+        Self {
+            capabilities: &privileges.capabilities,
+            user: privileges.user,
+            no_new_privs: privileges.no_new_privs,
+            landlock: privileges.landlock,
+            seccomp: privileges.seccomp,
+        }
+    }
 }
 
 #[derive(Serialize)]

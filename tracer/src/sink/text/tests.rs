@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::*;
 use crate::model::TcpState::{self, *};
 use crate::model::event::{ShownTuple, Task};
-use crate::model::{Endpoint, Family, MonoNs, RequestEnd};
+use crate::model::{Endpoint, Family, MonoNs, Privileges, RequestEnd};
 use crate::stats::{Comparison, Methods, SummaryBuilder, TimewaitSockets};
 use crate::track::{
     Closer, ConnId, Ending, Opened, Origin, Output, Owner, Segment, Timeline, Unknown,
@@ -206,6 +206,15 @@ fn session() -> Session {
              permitted (os error 1)"
                 .to_owned(),
         ],
+        privileges: Some(Privileges {
+            capabilities: ["CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN"]
+                .map(str::to_owned)
+                .to_vec(),
+            user: 1000,
+            no_new_privs: true,
+            landlock: None,
+            seccomp: true,
+        }),
         ring_bytes: 8 << 20,
         existing: 3,
         redacted: false,

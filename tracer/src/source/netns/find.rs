@@ -102,6 +102,18 @@ pub(super) fn elsewhere(netns: &NetNs) -> Option<NetNs> {
     })
 }
 
+/// Finds a process in each namespace that has one: the one with the lowest number, which tends to be the oldest.
+pub fn processes() -> BTreeMap<u32, u32> {
+    let mut found = Found::default();
+    find_processes(&mut found);
+    let pid_of = |path: &Path| path.iter().nth(2)?.to_str()?.parse().ok();
+    found
+        .paths
+        .iter()
+        .filter_map(|(&inode, path)| Some((inode, pid_of(path)?)))
+        .collect()
+}
+
 /// Finds the file of a namespace by its inode number, whether it can be entered or not.
 pub(super) fn by_inode(inode: u32) -> Option<NetNs> {
     let path = find().paths.remove(&inode)?;

@@ -86,6 +86,7 @@ fn head() -> Head {
         hz: None,
         missing: Vec::new(),
         notes: Vec::new(),
+        privileges: None,
         filters: Vec::new(),
         netns: Vec::new(),
         command: Vec::new(),

@@ -53,6 +53,7 @@ fn head() -> Head {
             "cannot look into 7 (/run/netns/a #): 93.184.216.34, [2a00:1450:4001:830::200e]:443",
             "«#»: # 93.184.216.34:80. ::ffff:93.184.216.34",
         ]),
+        privileges: None,
         filters: all_named(&[
             "--comm",
             "#,a#",
