@@ -29,6 +29,7 @@ fn head() -> Head {
         hz: None,
         missing: vec!["the cgroup of quagga".to_owned()],
         notes: vec!["cannot look into /run/netns/quagga".to_owned()],
+        privileges: None,
         filters: vec!["--comm".to_owned(), "quagga".to_owned()],
         netns: Vec::new(),
         command: Vec::new(),
