@@ -136,6 +136,9 @@ pub struct Head {
     pub hold_ns: u64,
     /// Whether addresses and names are pseudonyms, here and in all that follows.
     pub redacted: bool,
+    /// Random bytes in hexadecimal digits that stand nowhere else, and are never shown: what the pseudonyms of a redacted
+    /// replay are made with.
+    pub secret: Option<String>,
 }
 
 /// A user.

@@ -52,11 +52,14 @@ impl Redact {
         }
     }
 
-    /// Begins with the key of a trace: the same for every file of it, on every host; it comes from all of the head,
-    /// of which whoever sees what was redacted does not know the identity of the boot.
+    /// Begins with the key of a trace: the same for every file of it, on every host. It is made of the secret of the
+    /// head; where that has none, of all of it, which others may know, but for the identity of the boot.
     pub fn of(head: &Head) -> Self {
         let mut line = Vec::new();
-        Line::of(&Entry::Head(Box::new(head.clone()))).write(&mut line);
+        match &head.secret {
+            Some(secret) => line.extend_from_slice(secret.as_bytes()),
+            None => Line::of(&Entry::Head(Box::new(head.clone()))).write(&mut line),
+        }
         let digest = Sha256::new()
             .chain_update(b"tracer redact 1\n")
             .chain_update(&line);
@@ -133,6 +136,7 @@ impl Redact {
             mut user,
             zone,
             redacted: _,
+            secret: _,
         } = head;
         user.name = user.name.map(|name| self.names.of(Kind::User, name));
         Head {
@@ -147,6 +151,7 @@ impl Redact {
             // Its name tells where the host is; the hours of the day stay as they were read there.
             zone: TimeZoneOf { iana: None, ..zone },
             redacted: true,
+            secret: None,
             tracer,
             abi,
             machine,

@@ -60,5 +60,14 @@ pub(super) fn head(plan: &Plan, attached: Attached) -> Head {
         max_connections: plan.limits.connections as u64,
         hold_ns: plan.limits.hold_ns,
         redacted: false,
+        secret: plan.record.as_ref().and_then(|_| secret()),
     }
+}
+
+/// Random bytes, in hexadecimal digits; `None` where the kernel has none to give.
+fn secret() -> Option<String> {
+    let mut bytes = [0_u8; 32];
+    let count = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).ok()?;
+    let whole = count == bytes.len();
+    whole.then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

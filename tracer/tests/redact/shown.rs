@@ -20,6 +20,7 @@ fn head() -> Head {
         kernel: "6.12.117-quagga".to_owned(),
         machine: "x86_64".to_owned(),
         boot_id: Some("quagga".to_owned()),
+        secret: Some("quagga".to_owned()),
         hostname: "quagga".to_owned(),
         build_id: None,
         hook: "tp_btf".to_owned(),

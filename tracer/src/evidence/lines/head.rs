@@ -37,6 +37,9 @@ pub(in crate::evidence) struct HeadLine {
     ring_bytes: u32,
     max_connections: u64,
     hold_ns: u64,
+    /// Not in what was redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
     /// Only where it is so.
     #[serde(default, skip_serializing_if = "Not::not")]
     redacted: bool,
@@ -123,6 +126,7 @@ impl From<&Head> for HeadLine {
             ring_bytes: head.ring_bytes,
             max_connections: head.max_connections,
             hold_ns: head.hold_ns,
+            secret: head.secret,
             redacted: head.redacted,
         }
     }
@@ -162,6 +166,7 @@ impl HeadLine {
             ring_bytes: self.ring_bytes,
             max_connections: self.max_connections,
             hold_ns: self.hold_ns,
+            secret: self.secret,
             redacted: self.redacted,
         })
     }

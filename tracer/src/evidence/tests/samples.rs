@@ -50,6 +50,7 @@ pub(super) fn head() -> Head {
         max_connections: 1_000_000,
         hold_ns: 50_000_000,
         redacted: false,
+        secret: None,
     }
 }
 

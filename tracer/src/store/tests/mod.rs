@@ -91,6 +91,7 @@ fn head() -> Head {
         netns: Vec::new(),
         command: Vec::new(),
         redacted: false,
+        secret: Some("5ec2e7".to_owned()),
         user: User { uid: 0, name: None },
         start: START,
         clock: clock(START),

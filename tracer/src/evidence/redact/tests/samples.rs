@@ -41,6 +41,7 @@ fn head() -> Head {
         kernel: named("6.12.117-#+"),
         machine: "x86_64".to_owned(),
         boot_id: Some(named("#-7a3f-4a67-9f0e-0d9e0c9a4c11")),
+        secret: Some(named("#-7a3f-4a67-9f0e-0d9e0c9a4c11")),
         hostname: named("#1.example.com"),
         build_id: Some("0badc0de".to_owned()),
         hook: "tp_btf".to_owned(),
