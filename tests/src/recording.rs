@@ -33,7 +33,16 @@ impl Recording {
     ///
     /// Panics with what the agent said when it does not come to that.
     pub fn start(pair: &Pair, file: &Path, more: &[&str]) -> Self {
-        let mut child = record(pair, file, more).spawn().expect("start the agent");
+        Self::begin(record(pair, file, more), file)
+    }
+
+    /// The same, by a command that [`record`] made.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`].
+    pub fn begin(mut command: Command, file: &Path) -> Self {
+        let mut child = command.spawn().expect("start the agent");
         let stderr = child.stderr.take().expect("a piped error output");
         let (lines, incoming) = channel();
         thread::spawn(move || {

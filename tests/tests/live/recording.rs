@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use tests::ask_until;
 use tests::attempt::inconclusive;
 use tests::host::Pair;
 use tests::recording::{Recording, Verdict, record, show, verify};
@@ -21,6 +22,7 @@ btf_only!(
     the_files_take_no_more_than_they_may,
     what_exists_is_left_alone,
     whoever_used_sudo_owns_the_evidence,
+    files_are_rotated_without_privileges,
 );
 
 /// Changes of one connection that is opened and closed, at both ends together.
@@ -206,7 +208,7 @@ fn a_removed_file_is_followed_by_another() {
     scene.connect();
     fs::remove_file(&file).expect("remove the file");
     scene.connect_until_said(&mut recording, "somebody has removed it");
-    recording.wait_said("goes on");
+    recording.wait_said("records are missing before this");
     let lost = scene.connections;
     scene.connect();
     let (code, said) = recording.stop();
@@ -288,4 +290,45 @@ fn whoever_used_sudo_owns_the_evidence() {
     assert_eq!((about.uid(), about.gid()), (NOBODY, NOBODY));
     assert_eq!(about.mode() & 0o7777, 0o600);
     assert!(demand_good(&file).whole);
+}
+
+/// Long after it gave up all privileges, the agent makes files for the invoking user, and removes them.
+fn files_are_rotated_without_privileges() {
+    let mut scene = Scene::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let mode = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(dir.path(), mode).expect("let everybody write there");
+    let at = |name: &str| dir.path().join(name);
+    let mut command = record(
+        &scene.pair,
+        &at("a.tev"),
+        &["--rotate", "1s", "--keep", "2"],
+    );
+    command.env("SUDO_UID", NOBODY.to_string());
+    command.env("SUDO_GID", NOBODY.to_string());
+    let recording = Recording::begin(command, &at("a.tev"));
+    let rotated = ask_until(|| {
+        scene.connect();
+        at("a.tev.000002").exists().then_some(())
+    });
+    assert!(rotated.is_some(), "no third file");
+    let (code, said) = recording.stop();
+    assert_eq!(code, Some(0), "{said:#?}");
+    let mut files: Vec<PathBuf> = fs::read_dir(dir.path())
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    assert!(files.len() == 2 && !at("a.tev").exists(), "{files:?}");
+    for file in &files {
+        let verdict = demand_good(file);
+        let about = fs::metadata(file).expect("a file");
+        assert_eq!((about.uid(), about.mode() & 0o7777), (NOBODY, 0o600));
+        let end = if file == &files[1] {
+            "ended"
+        } else {
+            "rotated"
+        };
+        assert_eq!(verdict.sealed.as_deref(), Some(end), "{verdict:?}");
+    }
 }
