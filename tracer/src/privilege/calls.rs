@@ -164,8 +164,12 @@ const MAKING_FILES_OLDER: &[c_long] = &[libc::SYS_rename, libc::SYS_unlink, libc
 #[cfg(not(target_arch = "x86_64"))]
 const MAKING_FILES_OLDER: &[c_long] = &[];
 
+/// `PR_GET_AUXV`, by which the clock in the process's own memory is found (Linux 6.4).
+const PR_GET_AUXV: i32 = 0x4155_5856;
+
 /// `prctl` that names a thread or a mapping, or asks.
-const PRCTL: [i32; 7] = [
+const PRCTL: [i32; 8] = [
+    PR_GET_AUXV,
     libc::PR_SET_NAME,
     libc::PR_GET_NAME,
     libc::PR_SET_VMA,

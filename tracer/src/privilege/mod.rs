@@ -18,6 +18,7 @@ mod capabilities;
 mod identity;
 mod paths;
 
+use std::env;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -163,8 +164,10 @@ pub fn give_up(allowed: &Allowed) -> Result<Confinement, PrivilegeError> {
 ///
 /// As [`give_up`].
 pub fn confine_reader() -> Result<Confinement, PrivilegeError> {
+    let mut read = TIME_ZONES.map(PathBuf::from).to_vec();
+    read.extend(env::var_os("TZDIR").map(PathBuf::from));
     give_up(&Allowed {
-        read: TIME_ZONES.map(PathBuf::from).to_vec(),
+        read,
         ..Allowed::default()
     })
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use crate::model::printable;
+use crate::privilege::{Confinement, confine_reader};
 
 /// How often progress is told, and how long work is before it is.
 const PACE: Duration = Duration::from_millis(250);
@@ -38,11 +39,12 @@ impl Read for Counted {
     }
 }
 
-/// Opens all of them, before anything is read or written.
+/// Opens all of them, and gives up every privilege and all other files before the first byte is read: whoever wrote
+/// them may have wanted them to be read.
 ///
 /// # Errors
 ///
-/// One of them cannot be opened.
+/// One of them cannot be opened, or privileges not be given up.
 pub(super) fn open(paths: &[PathBuf]) -> Result<(Vec<EvidenceFile>, Progress), Failure> {
     let read = Rc::new(Cell::new(0));
     let mut total = 0;
@@ -67,6 +69,7 @@ pub(super) fn open(paths: &[PathBuf]) -> Result<(Vec<EvidenceFile>, Progress), F
             name,
         });
     }
+    let confinement = confine_reader()?;
     let now = Instant::now();
     let progress = Progress {
         read,
@@ -74,6 +77,7 @@ pub(super) fn open(paths: &[PathBuf]) -> Result<(Vec<EvidenceFile>, Progress), F
         told: now,
         is_shown: io::stderr().is_terminal() && !io::stdout().is_terminal(),
         is_there: false,
+        _confinement: confinement,
     };
     Ok((files, progress))
 }
@@ -85,6 +89,7 @@ pub(super) struct Progress {
     told: Instant,
     is_shown: bool,
     is_there: bool,
+    _confinement: Confinement,
 }
 
 impl Progress {
