@@ -64,8 +64,8 @@ pub(super) fn trace<T: Teller>(mut plan: Plan, clock: Clock, teller: T) -> Resul
         }
         let mut tracing = Tracing::begin(live, &plan, asked, clock, teller, &mut stop)?;
         stop.after(plan.duration);
-        tracing.follow(&mut stop).await?;
-        tracing.end()
+        let followed = tracing.follow(&mut stop).await;
+        tracing.end(followed)
     })
 }
 
@@ -238,8 +238,29 @@ impl<T: Teller> Tracing<T> {
         }
     }
 
-    /// Ends the trace: the kernel's counters first, then what came before them, then the summary.
-    fn end(mut self) -> Result<Exit, Failure> {
+    /// Ends the trace, and the evidence even where nobody reads any more what is told.
+    fn end(mut self, followed: Result<(), Failure>) -> Result<Exit, Failure> {
+        let read_out = followed.and_then(|()| self.read_out());
+        let end = boot_time();
+        let outcome = self.recorder.take().map(|mut recorder| {
+            recorder.entry(&Entry::End(end));
+            recorder.finish(boot_time())
+        });
+        let told = read_out.and_then(|()| self.course.finish(end, None));
+        let Some(outcome) = outcome else {
+            return told;
+        };
+        if !self.is_quiet {
+            say(&recorded(&outcome));
+        }
+        Ok(match (told?, outcome.is_whole) {
+            (exit, true) => exit,
+            (_, false) => Exit::Incomplete,
+        })
+    }
+
+    /// Takes in what is left: the kernel's counters first, then what came before them.
+    fn read_out(&mut self) -> Result<(), Failure> {
         let counters = self.counting.read();
         let counted = boot_time();
         let closing = Closing {
@@ -265,21 +286,7 @@ impl<T: Teller> Tracing<T> {
             self.keep();
             self.begin_turn();
         }
-        let end = boot_time();
-        let exit = self.course.finish(end, None)?;
-        let Some(mut recorder) = self.recorder else {
-            return Ok(exit);
-        };
-        recorder.entry(&Entry::Clock(clock()));
-        recorder.entry(&Entry::End(end));
-        let outcome = recorder.finish(boot_time());
-        if !self.is_quiet {
-            say(&recorded(&outcome));
-        }
-        Ok(match outcome.is_whole {
-            true => exit,
-            false => Exit::Incomplete,
-        })
+        self.put(Entry::Clock(clock()))
     }
 
     /// Takes in something else than a turn.
