@@ -16,6 +16,7 @@
 mod calls;
 mod capabilities;
 mod identity;
+mod offered;
 mod paths;
 
 use std::env;
@@ -32,6 +33,7 @@ use crate::model::Privileges;
 
 pub use capabilities::names as capability_names;
 pub use identity::{User, invoker};
+pub use offered::offered;
 
 /// For so long a thread that was joined may still be counted while the kernel takes it down.
 const LINGER: Duration = Duration::from_secs(1);

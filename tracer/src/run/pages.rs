@@ -30,7 +30,8 @@ pub(super) fn states(args: &StatesArgs) -> Result<Exit, Failure> {
 }
 
 pub(super) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
-    let report = Host::this().report();
+    let mut report = Host::this().report();
+    report.checks.push(crate::privilege::offered());
     if args.json {
         print(&doctor::json(&report, env!("CARGO_PKG_VERSION")))?;
     } else {
