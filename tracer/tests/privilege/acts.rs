@@ -149,3 +149,24 @@ fn limit() -> io::Result<()> {
         .into(),
     )
 }
+
+/// Which version of Landlock's interface the kernel itself says it has.
+pub(crate) fn landlock_of_the_kernel() -> Option<u32> {
+    const VERSION: u32 = 1;
+    // SAFETY: asked for the version, the kernel takes no pointer and makes nothing.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            null::<u8>(),
+            0_usize,
+            VERSION,
+        )
+    };
+    u32::try_from(answer).ok().filter(|&version| version > 0)
+}
+
+/// Whether the kernel itself says that it filters system calls.
+pub(crate) fn seccomp_of_the_kernel() -> bool {
+    let known = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail");
+    known.is_ok_and(|actions| actions.contains("errno"))
+}
