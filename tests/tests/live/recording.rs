@@ -80,11 +80,13 @@ impl Scene {
         let told: u64 = losses(&lines, "not_recorded");
         conclude(&lines);
         assert_eq!(told, lost, "lost {lines:#?}");
-        assert_eq!(
-            changes + lost,
-            CHANGES * self.connections,
-            "{lost} of them lost"
-        );
+        let expected = CHANGES * self.connections;
+        let missing = expected.saturating_sub(changes + lost);
+        if (1..=expected / 500).contains(&missing) {
+            // Of a few in thousands, while other tracers come and go: see limits.md, "Kernel counters".
+            inconclusive(format!("the kernel handed {missing} changes to no program"));
+        }
+        assert_eq!(changes + lost, expected, "{lost} of them lost");
         assert_eq!(code, Some(i32::from(!is_whole)), "exit code of `show`");
     }
 }

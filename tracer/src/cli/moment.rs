@@ -9,12 +9,16 @@ use jiff::{Timestamp, ToSpan as _};
 use super::parse::parse_duration;
 use crate::model::{MonoNs, WallClock};
 
+/// A time of day so much before a trace's begin is one of the day after.
+const MEANS_NEXT_DAY_HOURS: i64 = 12;
+
 /// A moment as it was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// On the wall clock, anywhere.
     At(Timestamp),
-    /// A time of day where the trace ran: the first such moment from its begin on.
+    /// A time of day where the trace ran: on the day of its begin, or on the next one if that is twelve hours before
+    /// its begin or more.
     TimeOfDay(Time),
     /// So long after the trace began.
     After(Duration),
@@ -23,6 +27,9 @@ pub enum Moment {
 /// Reads `2026-01-31T17:03:48Z`, `17:03:48.5` or `+90s`.
 pub(super) fn parse_moment(text: &str) -> Result<Moment, String> {
     if let Some(after) = text.strip_prefix('+') {
+        if after == "0s" || after == "0" {
+            return Ok(Moment::After(Duration::ZERO));
+        }
         return parse_duration(after).map(Moment::After);
     }
     if let Ok(at) = text.parse::<Timestamp>() {
@@ -51,14 +58,13 @@ impl Moment {
                     let at = date.to_datetime(time).to_zoned(zone.clone()).ok()?;
                     Some(at.timestamp())
                 };
-                let today = on(began.date());
-                let next = || on(began.date().saturating_add(1.day()));
-                let first = match today {
-                    Some(at) if at >= began.timestamp() => Some(at),
-                    // It began after this time of day: midnight lies in between, or all of it is meant.
-                    _ => next().filter(|_| began.time() > time).or(today),
+                // Who rounds the begin down means that day; who means a time much earlier, the day after.
+                let hours_before = began.time().duration_since(time).as_hours();
+                let date = match hours_before >= MEANS_NEXT_DAY_HOURS {
+                    true => began.date().saturating_add(1.day()),
+                    false => began.date(),
                 };
-                first.map_or(start, on_wall)
+                on(date).map_or(start, on_wall)
             }
         }
     }
@@ -90,6 +96,9 @@ mod tests {
             assert_eq!(of_trace(text), 1090, "{text}");
         }
         assert_eq!(of_trace("23:59:10"), 1010);
+        assert_eq!(of_trace("+0s"), 1000);
+        // The begin, rounded down.
+        assert_eq!(of_trace("23:58:50"), 990);
         assert_eq!(of_trace("1970-01-01T00:00:00Z"), 0);
     }
 

@@ -121,17 +121,20 @@ impl Filters {
         then.netns = recorded.netns.to_vec();
         then.cgroup_by_kernel = of_trace.cgroup.is_some();
         let was_whole = then.takes_whole_namespaces();
-        let (args, selection) = match self.words().is_empty() {
-            true => (&of_trace, then),
+        let said = filter_words::describe(&of_trace);
+        let (words, selection) = match self.words().is_empty() {
+            true => (said, then),
             false => {
                 let mut now = chosen(&self.0, raw)?;
                 now.netns = self.0.netns.iter().flat_map(|text| inode(text)).collect();
-                (&self.0, now)
+                let of_recording = said.iter().map(|filter| format!("{filter} (recorded)"));
+                let words = filter_words::describe(&self.0).into_iter();
+                (words.chain(of_recording).collect(), now)
             }
         };
         Ok(InForce {
             takes_whole_namespaces: was_whole && selection.takes_whole_namespaces(),
-            words: filter_words::describe(args),
+            words,
             selection,
         })
     }

@@ -101,7 +101,7 @@ impl fmt::Display for Damage {
         } = self.good;
         write!(
             f,
-            "frame {}, at byte {}: {}; before it, {frames} frames with {records} records are good",
+            "frame {}, at byte {}: {}; good before it: frames {frames}, records {records}",
             self.frame, self.offset, self.what
         )
     }

@@ -19,6 +19,8 @@ use super::writer::Previous;
 
 /// Bytes of records after which a turn that goes on is handed out as it is. No trace has such turns.
 const LONGEST_TURN: usize = 4 * MAX_PAYLOAD;
+/// What a record takes beside its bytes, which may be none.
+const PLACE_BYTES: usize = 16;
 
 /// Reads the entries of one file.
 pub struct Reader<R> {
@@ -263,7 +265,7 @@ impl<R: Read> Reader<R> {
                 break;
             };
             batch.push(record);
-            bytes += record.len();
+            bytes += record.len() + PLACE_BYTES;
             self.totals.records += 1;
             self.good.records += 1;
         }

@@ -66,6 +66,8 @@ pub(super) struct Course<T> {
     namespaces: Vec<NetNs>,
     /// The kernel's counters of the begin.
     counters: Vec<Reading>,
+    /// Whether those were told at all.
+    has_counters: bool,
     /// Sockets that existed, until all are known.
     existing: Vec<Existing>,
     /// From the first turn on.
@@ -110,6 +112,7 @@ impl<T: Teller> Course<T> {
             taken: Taken::default(),
             namespaces,
             counters: Vec::new(),
+            has_counters: false,
             existing: Vec::new(),
             reconciler: None,
             losses: Vec::new(),
@@ -138,6 +141,7 @@ impl<T: Teller> Course<T> {
             Entry::Clock(clock) => self.read_clock(clock),
             Entry::Counters(counters) => {
                 self.counters = counters;
+                self.has_counters = true;
                 Ok(())
             }
             Entry::Namespaces(namespaces) => self.teller.namespaces(&namespaces),
@@ -148,10 +152,7 @@ impl<T: Teller> Course<T> {
             }
             Entry::ExistingComplete => self.existing_complete(),
             Entry::Turn(turn) => self.take_turn(turn),
-            Entry::Closing(closing) => {
-                self.close(closing);
-                Ok(())
-            }
+            Entry::Closing(closing) => self.close(closing),
         }
     }
 
@@ -332,11 +333,16 @@ impl<T: Teller> Course<T> {
     }
 
     /// It was told to end; turns follow, until the ring buffer is empty or they are newer.
-    fn close(&mut self, closing: Closing) {
+    fn close(&mut self, closing: Closing) -> Result<(), Failure> {
+        if self.stage == Stage::Listing {
+            // Its begin could not be recorded.
+            self.existing_complete()?;
+        }
         if let Some(reconciler) = &mut self.reconciler {
             reconciler.close(closing.counters);
         }
         self.stage = Stage::Closing(closing.at);
+        Ok(())
     }
 
     /// All has been read of a trace that was told to end: what waited for its place has it now, and what
@@ -368,6 +374,8 @@ impl<T: Teller> Course<T> {
 
         let tally = self.tracker.tally();
         let reason = cut_short.map(str::to_owned).or(self.not_comparable.take());
+        let untold = || "those of the begin are not known".to_owned();
+        let reason = reason.or((!self.has_counters).then(untold));
         let kernel = match (reason, &self.reconciler) {
             (None, Some(reconciler)) => Ok(reconciler.compare()),
             (reason, _) => Err(reason.unwrap_or_default()),

@@ -14,7 +14,7 @@ use super::replay::Ending;
 use super::say;
 use crate::cli::exit::Exit;
 use crate::cli::show::Filters;
-use crate::evidence::{Entry, Head, Reader, Redact};
+use crate::evidence::{Entry, Head, Reader, Redact, Sealed};
 use crate::sink::text::counted;
 
 /// The entries of one trace.
@@ -27,6 +27,7 @@ pub(super) struct Evidence {
     progress: Progress,
     /// What makes pseudonyms, if that is wanted.
     redact: Option<Redact>,
+    begins_in_the_middle: bool,
 }
 
 impl Evidence {
@@ -45,6 +46,7 @@ impl Evidence {
             .map_err(|error| Failure::Evidence(format!("cannot read {}: {error}", first.name)))?;
         Ok(Self {
             name: first.name,
+            begins_in_the_middle: reader.previous().is_some(),
             reader,
             files,
             progress,
@@ -88,7 +90,7 @@ impl Evidence {
 
     /// Returns whether the first file goes on with a trace of which an earlier file tells the begin.
     pub(super) fn begins_in_the_middle(&self) -> bool {
-        self.reader.previous().is_some()
+        self.begins_in_the_middle
     }
 
     /// Returns the next entry, or why there is none that can be relied upon.
@@ -133,28 +135,65 @@ impl Evidence {
     }
 
     /// Says what there is to say of its end, and returns the exit code where it is not a whole trace.
-    pub(super) fn end(self, ending: &Ending<String>) -> Option<Exit> {
-        // Off the line on which progress was told.
-        drop(self.progress);
+    pub(super) fn end(mut self, ending: &Ending<String>) -> Option<Exit> {
+        let mut problems = Vec::new();
+        if self.begins_in_the_middle {
+            problems.push(
+                "the trace begins in an earlier file, which was not given: what existed then is not known"
+                    .to_owned(),
+            );
+        }
+        match ending {
+            Ending::Whole(_) => problems.extend(self.behind_the_end()),
+            Ending::Damaged(damage) => {
+                problems.push(format!("the evidence is shown up to {damage}"));
+            }
+            Ending::Cut => problems.push(match self.reader.sealed() {
+                Some(_) => format!(
+                    "the trace goes on in a later file than {}, which was not given",
+                    self.name
+                ),
+                None => format!(
+                    "{} ends before its trace did: it was cut, or the recording was killed, or goes on \
+                     still; see `tracer verify`",
+                    self.name
+                ),
+            }),
+        }
         let left_out = self.redact.map_or(0, |redact| redact.left_out());
         if left_out > 0 {
-            say(&format!(
-                "tracer: {} left out: this version does not know what is in them, and so cannot redact them",
+            problems.push(format!(
+                "{} left out: this version does not know what is in them, and so cannot redact them",
                 counted(left_out, "record")
             ));
         }
-        match ending {
-            Ending::Whole(_) if left_out == 0 => return None,
-            Ending::Whole(_) => {}
-            Ending::Damaged(damage) => {
-                say(&format!("tracer: the evidence is shown up to {damage}"));
-            }
-            Ending::Cut => say(&format!(
-                "tracer: {} ends before its trace did: it was cut, or the recording was killed, or goes on \
-                 still; see `tracer verify`",
-                self.name
-            )),
+        // Off the line on which progress was told.
+        drop(self.progress);
+        for problem in &problems {
+            say(&format!("tracer: {problem}"));
         }
-        Some(Exit::Incomplete)
+        (!problems.is_empty()).then_some(Exit::Incomplete)
+    }
+
+    /// What is wrong behind the end of the trace, if anything is: only a seal belongs there.
+    fn behind_the_end(&mut self) -> Option<String> {
+        let name = &self.name;
+        match self.reader.next() {
+            Some(Err(damage)) => return Some(format!("{name}: {damage}")),
+            Some(Ok(_)) => {
+                return Some(format!(
+                    "{name} goes on behind the end of its trace; that is not shown: see `tracer verify`"
+                ));
+            }
+            None => {}
+        }
+        if self.reader.sealed() != Some(Sealed::Ended) {
+            return Some(format!("{name} is not sealed; see `tracer verify`"));
+        }
+        let further = self.files.next()?;
+        Some(format!(
+            "the trace ends in {name}; {} and what follows it are not shown",
+            further.name
+        ))
     }
 }

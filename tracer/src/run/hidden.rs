@@ -74,7 +74,8 @@ impl HiddenMethods {
             timewait,
             requests,
             sees_silent_rearms: head.sees_silent_rearms,
-            hz: head.hz,
+            // No kernel has others; evidence may say anything.
+            hz: head.hz.filter(|hz| (1..=10_000).contains(hz)),
             counts_beginnings: counts_beginnings(&head.kernel),
         })
     }

@@ -50,7 +50,8 @@ impl Replay<'_> {
             .in_force(recorded, self.raw)
             .map_err(Failure::Usage)?;
         let mut last = head.start;
-        let wanted = self.wanted(&head, in_force);
+        let mut existing = 0;
+        let wanted = self.wanted(&head, in_force)?;
         let mut course = Course::new(head, methods, wanted, Vec::new(), teller);
         if self.begins_in_the_middle {
             // What existed stands in a file that is not here.
@@ -60,8 +61,15 @@ impl Replay<'_> {
             match next() {
                 Some(Ok(Entry::End(at))) => break Ending::Whole(at),
                 Some(Ok(entry)) => {
+                    existing += u64::from(matches!(entry, Entry::Existing(_)));
+                    if existing > MOST_EXISTING {
+                        return Err(Failure::Evidence(format!(
+                            "cannot show this evidence: it tells of more than {MOST_EXISTING} sockets that \
+                             existed when its trace began"
+                        )));
+                    }
                     last = last.max(moment(&entry).unwrap_or(last));
-                    course.take(entry)?;
+                    course.take(entry).map_err(of_evidence)?;
                 }
                 Some(Err(damage)) => break Ending::Damaged(damage),
                 None => break Ending::Cut,
@@ -77,8 +85,13 @@ impl Replay<'_> {
         Ok((exit, ending))
     }
 
-    fn wanted(&self, head: &Head, in_force: InForce) -> Wanted {
+    fn wanted(&self, head: &Head, in_force: InForce) -> Result<Wanted, Failure> {
         let window = self.window(head);
+        if window.is_some_and(|window| window.since > window.until) {
+            return Err(Failure::Usage(
+                "cannot show from --since to --until: the one comes after the other".to_owned(),
+            ));
+        }
         let not_comparable = if self.begins_in_the_middle {
             Some("the begin of the trace is not here")
         } else if window.is_some() {
@@ -88,7 +101,7 @@ impl Replay<'_> {
         } else {
             None
         };
-        Wanted {
+        Ok(Wanted {
             selection: in_force.selection,
             filters: in_force.words,
             raw: self.raw,
@@ -100,7 +113,7 @@ impl Replay<'_> {
             not_comparable: not_comparable.map(str::to_owned),
             window,
             only_counted: false,
-        }
+        })
     }
 
     fn window(&self, head: &Head) -> Option<Window> {
@@ -114,6 +127,20 @@ impl Replay<'_> {
             since: part.since.map_or(head.start, of_trace),
             until: part.until.map_or(MonoNs(u64::MAX), of_trace),
         })
+    }
+}
+
+/// The most sockets that may have existed when a trace began: they are kept until all are told, and a small file
+/// can tell of any number.
+const MOST_EXISTING: u64 = 4_000_000;
+
+/// A record that cannot be decoded is a fault of the build where the kernel wrote it just now, but not here.
+fn of_evidence(failure: Failure) -> Failure {
+    match failure {
+        Failure::Decode(error) => Failure::Evidence(format!(
+            "cannot show this evidence: a record in it is none that this version knows: {error}"
+        )),
+        other => other,
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) const WORDS: &str = "
     buckets buffer buffers bug build built busy but by byte bytes c call called calls came can cancel
     cancelled cannot cap capabilities capability cgroup cgroups cgrp change changed changes changing
     char check child children cidr classic clean cleanup clock close closed closes closing cloud code
-    codes color comm command common compiler complete completed confidentiality config configuration
+    codes color comm command common compared compiler complete completed confidentiality config configuration
     confine confined connect connected connection connections contain container contains cookie cookies
     copy core corrupted cost costs could count counted counter counters cpu cpus create created csk csv
     cut d daddr dance data datagram deadlock death deb debug debugfs decide decode default defer deleted
