@@ -128,6 +128,11 @@ impl<T: Teller> Course<T> {
         &mut self.teller
     }
 
+    /// Returns how many records the kernel side could not write so far.
+    pub(super) fn lost(&self) -> u64 {
+        self.taken.lost
+    }
+
     /// Returns how many connections were let go because too many were alive.
     pub(super) fn evicted(&self) -> u64 {
         self.tracker.tally().evicted

@@ -11,7 +11,7 @@ use super::writer::check_reader;
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
 use crate::model::{MonoNs, printable};
-use crate::sink::text::{counted, duration};
+use crate::sink::text::{counted, duration, grouped};
 use crate::stats::Summary;
 use crate::store::Outcome;
 use crate::track::Output;
@@ -30,8 +30,8 @@ pub(super) fn run(plan: Plan) -> Result<Exit, Failure> {
     trace(plan, clock(), counter)
 }
 
-/// Says what came of a recording.
-pub(super) fn recorded(outcome: &Outcome) -> String {
+/// Says what came of a recording of a trace in which the kernel side lost so many records.
+pub(super) fn recorded(outcome: &Outcome, lost: u64) -> String {
     let files: Vec<String> = outcome.files.iter().map(printable).collect();
     let name = match &files[..] {
         [] => "nothing".to_owned(),
@@ -43,9 +43,10 @@ pub(super) fn recorded(outcome: &Outcome) -> String {
         records => format!(", {:.1} a record", outcome.bytes as f64 / records as f64),
     };
     let mut text = format!(
-        "recorded {name}: {}, {} not recorded, {} bytes{each}",
+        "recorded {name}: {}, {} lost, {} not recorded, {} bytes{each}",
         counted(outcome.records, "record"),
-        outcome.lost,
+        grouped(lost),
+        grouped(outcome.lost),
         outcome.bytes,
     );
     if outcome.is_whole {

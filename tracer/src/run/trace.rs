@@ -246,12 +246,13 @@ impl<T: Teller> Tracing<T> {
             recorder.entry(&Entry::End(end));
             recorder.finish(boot_time())
         });
+        let lost = self.course.lost();
         let told = read_out.and_then(|()| self.course.finish(end, None));
         let Some(outcome) = outcome else {
             return told;
         };
         if !self.is_quiet {
-            say(&recorded(&outcome));
+            say(&recorded(&outcome, lost));
         }
         Ok(match (told?, outcome.is_whole) {
             (exit, true) => exit,

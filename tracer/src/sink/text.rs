@@ -26,7 +26,7 @@ pub use duration::duration;
 use duration::within;
 use fold::{block, columns};
 use number::bytes;
-pub use number::counted;
+pub use number::{counted, grouped};
 use palette::Palette;
 
 /// Encodes values as text.

@@ -21,6 +21,8 @@ pub(super) enum Output {
     Json,
     /// The agent's rows of the type `loss`.
     Csv,
+    /// Evidence, in a file that the agent makes; the last lines on standard error.
+    Evidence,
     /// `lost N events`, among other lines on either output; what it shows goes to `/dev/null`.
     Events,
     /// The same, in a file with what it shows.
@@ -75,6 +77,8 @@ pub(super) fn all(agent: &Path) -> Vec<Contender> {
         tracer("live --json --time-wait diag", Output::Json),
         tracer("live --json", Output::Json),
         tracer("live --only summary", Output::Text),
+        tracer("record --time-wait off", Output::Evidence),
+        tracer("record", Output::Evidence),
         peer("tcpstates", &[], Output::Events),
         peer("tcplife", &[], Output::Events),
         peer("bpftrace", &["-e", BPFTRACE], Output::EventsInFile),

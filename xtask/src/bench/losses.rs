@@ -10,6 +10,7 @@ use super::contender::Output;
 pub(super) fn told(output: Output, out: &Path, err: &Path) -> io::Result<u64> {
     let shown = match output {
         Output::Events => 0,
+        Output::Evidence => sum(err, lost_in_recording)?,
         Output::EventsInFile => sum(out, lost_events)?,
         Output::Text => sum(out, lost_in_text)?,
         Output::Json => sum(out, lost_in_json)?,
@@ -41,6 +42,18 @@ fn lost_in_text(line: &str) -> Option<u64> {
     parts.next()?.split_once(" change")?;
     let lost = parts.find_map(|part| part.strip_suffix(" lost"))?;
     lost.replace(',', "").parse().ok()
+}
+
+/// `recorded FILE: 120,000 records, 12 lost, 3 not recorded, 700000 bytes`.
+fn lost_in_recording(line: &str) -> Option<u64> {
+    let parts = line.strip_prefix("recorded ")?.split(", ");
+    let told = parts.filter_map(|part| {
+        let number = part
+            .strip_suffix(" lost")
+            .or(part.strip_suffix(" not recorded"))?;
+        number.replace(',', "").parse::<u64>().ok()
+    });
+    Some(told.sum())
 }
 
 /// The field `lost` of the summary.
@@ -77,6 +90,9 @@ mod tests {
             lost_in_json(r#"{"type":"summary","changes":3,"lost":2}"#),
             Some(2)
         );
+        let recorded =
+            "recorded a/b: 120,003 records, 1,012 lost, 3 not recorded, 7 bytes, 6.1 a record";
+        assert_eq!(lost_in_recording(recorded), Some(1015));
         assert_eq!(lost_in_json(r#"{"type":"loss","lost":2}"#), None);
         assert_eq!(lost_in_csv("loss,2026-01-01T00:00:00Z,5,,,12"), Some(12));
         assert_eq!(lost_in_csv("change,2026-01-01T00:00:00Z,5,,,"), None);

@@ -56,6 +56,14 @@ impl Running {
         let (out, err) = (scratch.join("out"), scratch.join("err"));
         let shown = match contender.output {
             Output::Events => Stdio::null(),
+            Output::Evidence => {
+                if out.exists() {
+                    fs::remove_file(&out)
+                        .with_context(|| format!("cannot remove {}", out.display()))?;
+                }
+                command.arg(&out);
+                Stdio::null()
+            }
             _ => create(&out)?.into(),
         };
         let child = command

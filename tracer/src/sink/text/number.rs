@@ -7,7 +7,7 @@ pub fn counted(number: u64, noun: &str) -> String {
 }
 
 /// A number with a comma after every three digits.
-pub(in crate::sink) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
