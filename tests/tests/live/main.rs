@@ -47,6 +47,7 @@ macro_rules! btf_only {
 
 mod backlog;
 mod before;
+mod clocks;
 mod close;
 mod ending;
 mod family;

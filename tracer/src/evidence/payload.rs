@@ -2,7 +2,7 @@
 //!
 //! **Owns:** its layout. Length of the text (u32), the text; number of records (u32), and for each of them, in
 //! order, the number of its group (u8); number of groups (u8), and of each group the size of its records
-//! (u32), how many (u32), and the records as [`records`](super::records) packs them.
+//! (u32), how many (u32), and the records as [`super::records`] packs them.
 //! **Never:** what a line says.
 
 use std::collections::VecDeque;

@@ -4,7 +4,8 @@
 
 b=/bin/busybox
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export TRACER_BIN=/tracer TRACER_REQUIRE_LIVE=1
+# Nobody else is on this machine.
+export TRACER_BIN=/tracer TRACER_REQUIRE_LIVE=1 TRACER_OWN_MACHINE=1
 
 prepare() {
     $b mount -t proc proc /proc &&
