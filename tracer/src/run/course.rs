@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::hidden::HiddenMethods;
 use super::session::session;
 use super::teller::{Beginning, Taken, Teller};
+use super::window::Window;
 use crate::cli::exit::Exit;
 use crate::evidence::{Asked, Closing, Entry, Head, Turn};
 use crate::model::{
@@ -17,7 +18,7 @@ use crate::model::{
 use crate::source::netns::NetNs;
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
 use crate::track::asking::Asker;
-use crate::track::{Limits, Origin, Output, Selection, Span, Timeline, Tracker};
+use crate::track::{Limits, Origin, Output, Selection, Tracker};
 
 /// What is to be told of a trace.
 pub(super) struct Wanted {
@@ -35,15 +36,6 @@ pub(super) struct Wanted {
     pub(super) window: Option<Window>,
     /// Whether nothing is told but how much was taken in: all of it can be told later.
     pub(super) only_counted: bool,
-}
-
-/// A part of a trace's time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
-    /// From this moment on.
-    pub(super) since: MonoNs,
-    /// Until this moment.
-    pub(super) until: MonoNs,
 }
 
 /// A trace, as far as it came.
@@ -416,33 +408,4 @@ pub(super) fn wall_of(clock: Clock) -> WallClock {
 /// Returns whether it shows a socket that was found, rather than something that happened.
 fn is_found(output: &Output) -> bool {
     matches!(output, Output::Change(change) if change.origin == Origin::Snapshot)
-}
-
-impl Window {
-    /// Returns whether something is told of that lies in it, or a part of which does.
-    fn shows(self, output: &Output) -> bool {
-        match output {
-            Output::Change(change) => self.has(change.at),
-            Output::Held(held) => self.has(held.at),
-            Output::Loss(loss) => loss.since <= self.until && loss.until >= self.since,
-            Output::Timeline(timeline) => {
-                let starts = || timeline.segments.iter().filter_map(|segment| segment.start);
-                let is_begun = starts().next().is_none_or(|start| start <= self.until);
-                is_begun && end_of(timeline).is_none_or(|end| end >= self.since)
-            }
-        }
-    }
-
-    fn has(self, at: MonoNs) -> bool {
-        (self.since..=self.until).contains(&at)
-    }
-}
-
-/// When a connection ended, or until when it is known to be open; `None` where that is not known.
-fn end_of(timeline: &Timeline) -> Option<MonoNs> {
-    let last = timeline.segments.last()?;
-    match last.span {
-        Span::Known(ns) | Span::Open(ns) | Span::Within { ns, .. } => Some(last.start?.plus(ns)),
-        Span::Unknown(_) => None,
-    }
 }

@@ -25,6 +25,7 @@ mod teller;
 mod time_wait;
 mod trace;
 mod verify;
+mod window;
 mod writer;
 mod zone;
 

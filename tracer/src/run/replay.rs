@@ -3,10 +3,11 @@
 //! **Owns:** what is made of evidence that ends before its trace did.
 //! **Never:** a look at this host.
 
-use super::course::{Course, Wanted, Window, wall_of};
+use super::course::{Course, Wanted, wall_of};
 use super::failure::Failure;
 use super::hidden::HiddenMethods;
 use super::teller::Teller;
+use super::window::Window;
 use super::zone;
 use crate::cli::args::PartOfTimeArgs;
 use crate::cli::exit::Exit;
