@@ -13,7 +13,8 @@ use crate::{
     emit::{emit, now_ns},
     filter::{Halves, mapped, passes_remote},
     loaded::{configured, present},
-    typed::current_task,
+    processes::Task,
+    typed::task_name,
 };
 
 const AF_INET6: u16 = 10;
@@ -101,14 +102,17 @@ unsafe fn state_change(ctx: &TracePointContext) -> Option<()> {
                 (*record).local_port = local_port;
                 (*record).remote_port = remote_port;
                 (*record).bound_port = 0;
-                (*record).reserved = 0;
+                (*record).incarnation = 0;
                 (&raw mut (*record).local_addr)
                     .cast::<Halves>()
                     .write(local);
                 (&raw mut (*record).remote_addr)
                     .cast::<Halves>()
                     .write(remote);
-                current_task(record);
+                let task = Task::current();
+                (*record).tgid = task.tgid;
+                (*record).tid = task.tid;
+                (*record).comm = task_name();
             },
         );
     }

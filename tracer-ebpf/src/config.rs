@@ -189,6 +189,114 @@ pub struct MinisockConfig {
     pub offsets: MinisockOffsets,
 }
 
+/// Offsets of what is read of a process that uses a socket, in bytes, from the running kernel's BTF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ProcessOffsets {
+    /// `struct task_struct`: `flags`.
+    pub flags: u32,
+    /// `struct task_struct`: `group_leader`.
+    pub leader: u32,
+    /// `struct task_struct`: `start_boottime`.
+    pub start: u32,
+    /// `struct task_struct`: `self_exec_id`.
+    pub executions: u32,
+    /// `struct task_struct`: `real_parent`.
+    pub parent: u32,
+    /// `struct task_struct`: `tgid`.
+    pub tgid: u32,
+    /// `struct task_struct`: `comm`.
+    pub comm: u32,
+    /// `struct task_struct`: `mm`.
+    pub memory: u32,
+    /// `struct mm_struct`: `arg_start`.
+    pub args_start: u32,
+    /// `struct mm_struct`: `arg_end`.
+    pub args_end: u32,
+    /// `struct mm_struct`: `exe_file`.
+    pub exe: u32,
+    /// `struct file`: `f_path.mnt`.
+    pub file_mount: u32,
+    /// `struct file`: `f_path.dentry`.
+    pub file_entry: u32,
+    /// `struct dentry`: `d_parent`.
+    pub entry_parent: u32,
+    /// `struct dentry`: `d_name.name`.
+    pub entry_name: u32,
+    /// `struct vfsmount`: `mnt_root`.
+    pub mount_root: u32,
+    /// `struct mount`: `mnt`, a `struct vfsmount`.
+    pub mount_inner: u32,
+    /// `struct mount`: `mnt_parent`.
+    pub mount_parent: u32,
+    /// `struct mount`: `mnt_mountpoint`.
+    pub mount_point: u32,
+    /// `struct task_struct`: `cgroups`.
+    pub cgroups: u32,
+    /// `struct css_set`: `dfl_cgrp`, the cgroup of version 2.
+    pub default_cgroup: u32,
+    /// `struct cgroup`: `kn`.
+    pub cgroup_node: u32,
+    /// `struct kernfs_node`: `parent`, `__parent` since Linux 6.15.
+    pub node_parent: u32,
+    /// `struct kernfs_node`: `name`.
+    pub node_name: u32,
+}
+
+/// What the programs on processes, and on what happens between state changes, need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct UsageConfig {
+    /// Whether the current task is to be looked at: 1, else 0.
+    pub tells_processes: u32,
+    /// Whether `tcp_send_reset` has a reason as its third argument: 1, else 0.
+    pub tells_reset_reasons: u32,
+    /// Where fields of a process stand.
+    pub process: ProcessOffsets,
+}
+
+/// Offsets of what a socket tells as it closes, in bytes from its start, from the running kernel's BTF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct TrafficOffsets {
+    /// `struct tcp_sock`: `bytes_sent`.
+    pub bytes_sent: u32,
+    /// `struct tcp_sock`: `bytes_received`.
+    pub bytes_received: u32,
+    /// `struct tcp_sock`: `bytes_acked`.
+    pub bytes_acked: u32,
+    /// `struct tcp_sock`: `bytes_retrans`.
+    pub bytes_retransmitted: u32,
+    /// `struct tcp_sock`: `segs_out`.
+    pub segments_sent: u32,
+    /// `struct tcp_sock`: `segs_in`.
+    pub segments_received: u32,
+    /// `struct tcp_sock`: `total_retrans`.
+    pub retransmits: u32,
+    /// `struct tcp_sock`: `srtt_us`.
+    pub smoothed_rtt: u32,
+    /// `struct tcp_sock`: `snd_cwnd`.
+    pub congestion_window: u32,
+    /// `struct tcp_sock`: `rcv_nxt`.
+    pub received_up_to: u32,
+    /// `struct tcp_sock`: `copied_seq`.
+    pub read_up_to: u32,
+    /// `struct inet_connection_sock`: `icsk_retransmits`, one byte.
+    pub pending_retransmits: u32,
+    /// `struct inet_connection_sock`: `icsk_probes_out`, one byte.
+    pub probes: u32,
+    /// `struct inet_connection_sock`: `icsk_user_timeout`.
+    pub user_timeout: u32,
+    /// `struct sock`: `skc_flags`.
+    pub flags: u32,
+    /// `struct sock`: `sk_lingertime`.
+    pub linger_time: u32,
+    /// `struct sock`: `sk_socket`.
+    pub program: u32,
+    /// `struct sock`: `skc_state`.
+    pub state: u32,
+}
+
 /// An address prefix: an address matches when its bits under `mask` equal `addr`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -242,6 +350,10 @@ pub struct Config {
     pub filter: KernelFilter,
     /// For timewait and request sockets.
     pub minisock: MinisockConfig,
+    /// For processes, and for what happens between state changes.
+    pub usage: UsageConfig,
+    /// For what a socket tells as it closes.
+    pub traffic: TrafficOffsets,
 }
 
 /// Size of a [`Config`] in bytes.
@@ -343,6 +455,56 @@ impl Config {
                 fin_wait2_time: ABSENT,
             },
         },
+        usage: UsageConfig {
+            tells_processes: 0,
+            tells_reset_reasons: 0,
+            process: ProcessOffsets {
+                flags: ABSENT,
+                leader: ABSENT,
+                start: ABSENT,
+                executions: ABSENT,
+                parent: ABSENT,
+                tgid: ABSENT,
+                comm: ABSENT,
+                memory: ABSENT,
+                args_start: ABSENT,
+                args_end: ABSENT,
+                exe: ABSENT,
+                file_mount: ABSENT,
+                file_entry: ABSENT,
+                entry_parent: ABSENT,
+                entry_name: ABSENT,
+                mount_root: ABSENT,
+                mount_inner: ABSENT,
+                mount_parent: ABSENT,
+                mount_point: ABSENT,
+                cgroups: ABSENT,
+                default_cgroup: ABSENT,
+                cgroup_node: ABSENT,
+                node_parent: ABSENT,
+                node_name: ABSENT,
+            },
+        },
+        traffic: TrafficOffsets {
+            bytes_sent: ABSENT,
+            bytes_received: ABSENT,
+            bytes_acked: ABSENT,
+            bytes_retransmitted: ABSENT,
+            segments_sent: ABSENT,
+            segments_received: ABSENT,
+            retransmits: ABSENT,
+            smoothed_rtt: ABSENT,
+            congestion_window: ABSENT,
+            received_up_to: ABSENT,
+            read_up_to: ABSENT,
+            pending_retransmits: ABSENT,
+            probes: ABSENT,
+            user_timeout: ABSENT,
+            flags: ABSENT,
+            linger_time: ABSENT,
+            program: ABSENT,
+            state: ABSENT,
+        },
     };
 
     /// Returns the bytes that the object's variable shall hold.
@@ -363,9 +525,17 @@ const _: () = {
     );
     assert!(size_of::<MinisockOffsets>() == 26 * 4);
     assert!(size_of::<CallerRange>() == 24);
+    assert!(size_of::<UsageConfig>() == 26 * 4);
+    assert!(size_of::<TrafficOffsets>() == 18 * 4);
     assert!(size_of::<MinisockConfig>() == 5 * 8 + CALLER_RANGES * 24 + 26 * 4);
     assert!(
         CONFIG_SIZE
-            == 21 * 4 + 12 * 4 + 4 + size_of::<KernelFilter>() + size_of::<MinisockConfig>()
+            == 21 * 4
+                + 12 * 4
+                + 4
+                + size_of::<KernelFilter>()
+                + size_of::<MinisockConfig>()
+                + size_of::<UsageConfig>()
+                + size_of::<TrafficOffsets>()
     );
 };

@@ -40,7 +40,7 @@ struct Header {
     mono_ns: u64,
 }
 
-/// Reserves a record, lets `fill` write it, and submits it; or counts it as lost.
+/// Reserves a record, lets `fill` write it, and submits it; or counts it as lost. Returns which.
 ///
 /// `fill` gets a record whose kind, size, CPU and time are written and must write all the rest.
 ///
@@ -52,10 +52,10 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
     kind: u16,
     mono_ns: u64,
     fill: impl FnOnce(*mut R),
-) {
+) -> bool {
     let Some(mut entry) = EVENTS.reserve::<R>(0) else {
         count_lost(ctx, mono_ns);
-        return;
+        return false;
     };
     let record = MaybeUninit::as_mut_ptr(&mut entry);
     // SAFETY: the entry is a reserved record, aligned to eight bytes by the ring buffer, and every
@@ -70,6 +70,7 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
     }
     fill(record);
     entry.submit(0);
+    true
 }
 
 /// Counts a record that found no room.

@@ -11,15 +11,21 @@
 #![no_std]
 
 mod age;
+mod between;
 mod config;
 mod minisock;
+mod process;
 mod record;
+mod traffic;
 
 pub use age::*;
+pub use between::*;
 pub use config::*;
 pub use minisock::*;
+pub use process::*;
 pub use record::*;
+pub use traffic::*;
 
 /// Version of the layouts in this crate; an object and an agent of different versions do not meet,
 /// because the agent embeds its object.
-pub const ABI_VERSION: u16 = 2;
+pub const ABI_VERSION: u16 = 3;

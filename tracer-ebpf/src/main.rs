@@ -18,6 +18,8 @@ mod callers;
 #[cfg(target_arch = "bpf")]
 mod classic;
 #[cfg(target_arch = "bpf")]
+mod closing;
+#[cfg(target_arch = "bpf")]
 mod emit;
 #[cfg(target_arch = "bpf")]
 mod filter;
@@ -28,11 +30,17 @@ mod loaded;
 #[cfg(target_arch = "bpf")]
 mod minisocks;
 #[cfg(target_arch = "bpf")]
+mod processes;
+#[cfg(target_arch = "bpf")]
 mod refusal;
+#[cfg(target_arch = "bpf")]
+mod segments;
 #[cfg(target_arch = "bpf")]
 mod timers;
 #[cfg(target_arch = "bpf")]
 mod typed;
+#[cfg(target_arch = "bpf")]
+mod users;
 
 /// Licences of the object: `bpf_probe_read_kernel` and others are for GPL-compatible programs only.
 #[cfg(target_arch = "bpf")]

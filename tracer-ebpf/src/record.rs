@@ -26,6 +26,12 @@ pub mod known {
     /// [`TIMEWAIT_MADE`], [`TIMEWAIT_REFUSED`] or neither.
     pub const TIMEWAIT: u32 = 1 << 7;
 
+    /// Which [`incarnation`](super::StateChangeRecord::incarnation) of its process the current task is.
+    pub const INCARNATION: u32 = 1 << 8;
+
+    /// Not a field but an answer: the current task is a thread of the kernel's own. Means something only beside
+    /// [`INCARNATION`].
+    pub const KERNEL_TASK: u32 = 1 << 27;
     /// Not a field but an answer: the timer of its timewait socket was set just before. Means something
     /// only beside [`TIMEWAIT`].
     pub const TIMEWAIT_MADE: u32 = 1 << 29;
@@ -88,8 +94,9 @@ pub struct StateChangeRecord {
     pub remote_port: u16,
     /// Port that the socket is bound to now (`inet_num`), zero when to none.
     pub bound_port: u16,
-    /// Zero.
-    pub reserved: u16,
+    /// Digest of the start of the current task's process and of how often it has executed a program: tells it
+    /// from another one that has had the same number. Zero where it is not known.
+    pub incarnation: u16,
     /// Local address.
     pub local_addr: [u8; 16],
     /// Remote address.

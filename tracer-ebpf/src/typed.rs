@@ -8,7 +8,7 @@
 
 use aya_ebpf::{
     helpers::{
-        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel,
+        bpf_get_current_comm, bpf_probe_read_kernel,
         generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock},
     },
     macros::btf_tracepoint,
@@ -17,15 +17,19 @@ use aya_ebpf::{
 use tracer_ebpf::{KIND_STATE_CHANGE, StateChangeRecord, known};
 
 use crate::{
+    closing::tell_traffic,
     emit::{emit, now_ns},
     filter::{Halves, mapped, passes_netns, passes_remote},
     loaded::{configured, present},
+    processes::Task,
     refusal::timewait_fate,
+    users,
 };
 
 const AF_INET6: u16 = 10;
 const IPPROTO_TCP: u16 = 6;
 const TCP_SYN_RECV: i32 = 3;
+const TCP_CLOSE: i32 = 7;
 const TCP_LISTEN: i32 = 10;
 
 /// A pointer whose type the verifier knows.
@@ -57,29 +61,13 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
     let new_state: i32 = ctx.arg(2);
 
     unsafe {
-        let protocol = match configured!(offsets.protocol_size) {
-            1 => u16::from(read::<u8>(socket, present(configured!(offsets.protocol))?)),
-            _ => read::<u16>(socket, present(configured!(offsets.protocol))?),
-        };
-        if protocol != IPPROTO_TCP {
-            return None;
-        }
-
-        let family: u16 = read(socket, present(configured!(offsets.family))?);
+        let Wanted {
+            protocol,
+            family,
+            remote_port,
+            netns,
+        } = wanted(socket)?;
         let ipv6 = family == AF_INET6;
-        let remote_port = u16::from_be(read(socket, present(configured!(offsets.remote_port))?));
-        if !passes_remote(ipv6, remote_port, || remote_address(socket, ipv6)) {
-            return None;
-        }
-        let netns = netns_inode(socket);
-        if let Some(inode) = netns
-            && !passes_netns(inode)
-        {
-            return None;
-        }
-        if !inside_cgroup(socket) {
-            return None;
-        }
 
         // The local end is in `struct inet_sock`, which only the wider type reaches.
         let tcp: Typed = bpf_skc_to_tcp_sock(socket.cast_mut().cast()).cast();
@@ -88,23 +76,42 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
         }
 
         let fate = timewait_fate(ctx, socket, old_state, new_state);
+        let unnamed_child =
+            old_state == TCP_LISTEN && new_state == TCP_SYN_RECV && remote_port == 0;
+        let cookie = match unnamed_child {
+            true => 0,
+            false => cookie(socket),
+        };
+        let holds = match present(configured!(offsets.lock_owned)) {
+            Some(at) => read::<u32>(socket, at) != 0,
+            None => false,
+        };
+        let task = Task::current();
+        if holds {
+            task.tell(ctx, mono_ns);
+        }
+        users::note(cookie, holds.then_some(&task));
+        if new_state == TCP_CLOSE && old_state != TCP_LISTEN {
+            tell_traffic(ctx, mono_ns, socket, tcp, cookie, old_state);
+        }
         emit(
             ctx,
             KIND_STATE_CHANGE,
             mono_ns,
             |record: *mut StateChangeRecord| {
-                let mut flags = fate;
+                let mut flags = fate | task.flags();
                 (*record).socket = socket as u64;
                 (*record).old_state = old_state as u16;
                 (*record).new_state = new_state as u16;
                 (*record).family = family;
                 (*record).protocol = protocol;
                 (*record).remote_port = remote_port;
-                (*record).reserved = 0;
+                (*record).incarnation = task.incarnation;
 
-                let unnamed_child =
-                    old_state == TCP_LISTEN && new_state == TCP_SYN_RECV && remote_port == 0;
-                (*record).cookie = cookie(socket, unnamed_child, &mut flags);
+                (*record).cookie = cookie;
+                if cookie != 0 {
+                    flags |= known::COOKIE;
+                }
                 (*record).netns = netns.unwrap_or(0);
                 if netns.is_some() {
                     flags |= known::NETNS;
@@ -130,20 +137,60 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
                     &mut flags,
                     |_| (),
                 );
-                if let Some(at) = present(configured!(offsets.lock_owned))
-                    && read::<u32>(socket, at) != 0
-                {
+                if holds {
                     flags |= known::HOLDS_SOCKET;
                 }
                 local_end(socket, tcp, ipv6, record);
                 let remote = remote_bytes(socket, ipv6);
                 write_halves(&raw mut (*record).remote_addr, remote);
-                current_task(record);
+                (*record).tgid = task.tgid;
+                (*record).tid = task.tid;
+                (*record).comm = task_name();
                 (*record).known = flags;
             },
         );
     }
     Some(())
+}
+
+/// A TCP socket that the filters let pass, and what they had to look at.
+pub(crate) struct Wanted {
+    protocol: u16,
+    family: u16,
+    remote_port: u16,
+    netns: Option<u32>,
+}
+
+/// Returns what a full socket is that the filters let pass, or that they do not know enough of.
+#[inline(always)]
+pub(crate) unsafe fn wanted(socket: Typed) -> Option<Wanted> {
+    unsafe {
+        let protocol = match configured!(offsets.protocol_size) {
+            1 => u16::from(read::<u8>(socket, present(configured!(offsets.protocol))?)),
+            _ => read::<u16>(socket, present(configured!(offsets.protocol))?),
+        };
+        if protocol != IPPROTO_TCP {
+            return None;
+        }
+        let family: u16 = read(socket, present(configured!(offsets.family))?);
+        let ipv6 = family == AF_INET6;
+        let remote_port = u16::from_be(read(socket, present(configured!(offsets.remote_port))?));
+        if !passes_remote(ipv6, remote_port, || remote_address(socket, ipv6)) {
+            return None;
+        }
+        let netns = netns_inode(socket);
+        if let Some(inode) = netns
+            && !passes_netns(inode)
+        {
+            return None;
+        }
+        inside_cgroup(socket).then_some(Wanted {
+            protocol,
+            family,
+            remote_port,
+            netns,
+        })
+    }
 }
 
 /// Lets `write` write a field, and marks it known where the running kernel has it.
@@ -156,22 +203,18 @@ fn optional(offset: u32, flag: u32, flags: &mut u32, write: impl FnOnce(Option<u
     write(at);
 }
 
-/// The socket's cookie, made now if it has none.
+/// The socket's cookie, made now if it has none; zero where this kernel tells none.
 ///
-/// Before Linux 6.15 a listener's child shows no remote port here, still has the listener's cookie,
-/// and is given its own afterwards (`inet_csk_clone_lock`): neither that cookie nor one made here
-/// would be its own.
+/// Before Linux 6.15 a listener's child shows no remote port at its first change, still has the listener's cookie,
+/// and is given its own afterwards (`inet_csk_clone_lock`): neither that cookie nor one made there
+/// would be its own, so it is not to be asked for.
 #[inline(always)]
-unsafe fn cookie(socket: Typed, unnamed_child: bool, flags: &mut u32) -> u64 {
-    if unnamed_child || present(configured!(offsets.cookie)).is_none() {
+pub(crate) unsafe fn cookie(socket: Typed) -> u64 {
+    if present(configured!(offsets.cookie)).is_none() {
         return 0;
     }
     // SAFETY: the verifier knows that the socket is one.
-    let cookie = unsafe { bpf_get_socket_cookie(socket.cast_mut().cast()) };
-    if cookie != 0 {
-        *flags |= known::COOKIE;
-    }
-    cookie
+    unsafe { bpf_get_socket_cookie(socket.cast_mut().cast()) }
 }
 
 #[inline(always)]
@@ -289,13 +332,8 @@ pub(crate) unsafe fn write_halves(place: *mut [u8; 16], halves: Halves) {
     unsafe { place.cast::<Halves>().write(halves) }
 }
 
-/// The task on the CPU; whether it has to do with the socket is for the flags to say.
+/// The name of the task on the CPU.
 #[inline(always)]
-pub(crate) unsafe fn current_task(record: *mut StateChangeRecord) {
-    let ids = bpf_get_current_pid_tgid();
-    unsafe {
-        (*record).tgid = (ids >> 32) as u32;
-        (*record).tid = ids as u32;
-        (*record).comm = bpf_get_current_comm().unwrap_or([0; 16]);
-    }
+pub(crate) fn task_name() -> [u8; 16] {
+    bpf_get_current_comm().unwrap_or([0; 16])
 }

@@ -7,8 +7,8 @@ use std::mem::offset_of;
 
 use thiserror::Error;
 use tracer_ebpf::{
-    KIND_REQUEST, KIND_STATE_CHANGE, KIND_TIMEWAIT, STATE_CHANGE_SIZE, StateChangeRecord as Record,
-    known,
+    KIND_PROCESS, KIND_REQUEST, KIND_SEGMENT, KIND_STATE_CHANGE, KIND_TIMEWAIT, KIND_TRAFFIC,
+    KIND_USE, STATE_CHANGE_SIZE, StateChangeRecord as Record, known,
 };
 
 use super::event::{Comm, ShownTuple};
@@ -67,8 +67,11 @@ macro_rules! refuse {
 
 // Behind the macros, which it uses.
 mod batch;
+mod between;
 mod minisock;
+mod process;
 mod rewrite;
+mod traffic;
 
 /// Decodes one record.
 ///
@@ -81,6 +84,10 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     match kind {
         Some(KIND_TIMEWAIT) => minisock::timewait(whole(bytes)?).map(Event::Timewait),
         Some(KIND_REQUEST) => minisock::request(whole(bytes)?).map(Event::Request),
+        Some(KIND_PROCESS) => process::process(whole(bytes)?).map(Event::Process),
+        Some(KIND_USE) => between::used(whole(bytes)?).map(Event::Use),
+        Some(KIND_SEGMENT) => between::segment(whole(bytes)?).map(Event::Segment),
+        Some(KIND_TRAFFIC) => traffic::traffic(whole(bytes)?).map(Event::Traffic),
         _ => state_change(whole(bytes)?).map(Event::StateChange),
     }
 }
@@ -106,16 +113,16 @@ fn state_change(bytes: &[u8; STATE_CHANGE_SIZE]) -> Result<StateChange, DecodeEr
     if protocol != IPPROTO_TCP {
         refuse!(protocol, protocol);
     }
-    let reserved = field!(bytes, reserved: u16);
-    if reserved != 0 {
-        refuse!(reserved, reserved);
-    }
     let Some(socket_family) = family(field!(bytes, family: u16)) else {
         refuse!(family, field!(bytes, family: u16));
     };
 
     let flags = field!(bytes, known: u32);
     let has = |flag: u32| flags & flag != 0;
+    let incarnation = field!(bytes, incarnation: u16);
+    if incarnation != 0 && !has(known::INCARNATION) {
+        refuse!(incarnation, incarnation);
+    }
     Ok(StateChange {
         at: MonoNs(field!(bytes, mono_ns: u64)),
         cpu: field!(bytes, cpu: u32),
@@ -145,6 +152,8 @@ fn state_change(bytes: &[u8; STATE_CHANGE_SIZE]) -> Result<StateChange, DecodeEr
             pid: field!(bytes, tgid: u32),
             tid: field!(bytes, tid: u32),
             comm: Comm(sixteen(bytes, offset_of!(Record, comm))),
+            incarnation: has(known::INCARNATION).then_some(incarnation),
+            is_kernel: has(known::INCARNATION) && has(known::KERNEL_TASK),
         },
         task_holds_socket: has(known::LOCK_OWNER).then(|| has(known::HOLDS_SOCKET)),
         timewait_refused: has(known::TIMEWAIT).then(|| has(known::TIMEWAIT_REFUSED)),

@@ -4,7 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::printable::printable;
-use super::{Endpoint, Family, MonoNs, Request, TcpState, Timewait, Tuple};
+use super::{
+    Endpoint, Family, MonoNs, ProcessSeen, Request, Segment, TcpState, Timewait, Traffic, Tuple,
+    Use,
+};
 
 /// One thing that happened, or was found, or was missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,14 @@ pub enum Event {
     Timewait(Timewait),
     /// Something happened to a request socket.
     Request(Request),
+    /// A process is seen using a socket for the first time.
+    Process(ProcessSeen),
+    /// A process uses a socket that it was not seen using before.
+    Use(Use),
+    /// Something happened to a connection between its state changes.
+    Segment(Segment),
+    /// What a connection carried whose full socket is about to change to CLOSE.
+    Traffic(Traffic),
     /// Changes were lost.
     Loss(Loss),
     /// A socket that existed when the trace began.
@@ -30,6 +41,10 @@ impl Event {
             Self::StateChange(change) => Some(change.at),
             Self::Timewait(timewait) => Some(timewait.at),
             Self::Request(request) => Some(request.at),
+            Self::Process(seen) => Some(seen.at),
+            Self::Use(used) => Some(used.at),
+            Self::Segment(segment) => Some(segment.at),
+            Self::Traffic(traffic) => Some(traffic.at),
             Self::Existing(existing) => Some(existing.at),
             Self::Loss(_) | Self::ExistingComplete => None,
         }
@@ -99,8 +114,25 @@ pub struct Task {
     pub pid: u32,
     /// Thread id.
     pub tid: u32,
-    /// Name.
+    /// Name of the thread.
     pub comm: Comm,
+    /// Digest of its process's start and executions: tells it from another one that has had the same number.
+    pub incarnation: Option<u16>,
+    /// Whether it is a thread of the kernel's own; false where that is not known.
+    pub is_kernel: bool,
+}
+
+impl Task {
+    /// Makes one of which no more is known.
+    pub fn named(pid: u32, tid: u32, comm: Comm) -> Self {
+        Self {
+            pid,
+            tid,
+            comm,
+            incarnation: None,
+            is_kernel: false,
+        }
+    }
 }
 
 /// A task's name: up to fifteen bytes that anyone may choose.

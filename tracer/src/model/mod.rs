@@ -4,6 +4,7 @@
 //! **Never:** a clock, I/O, or a schema of an output.
 
 pub mod asking;
+pub mod between;
 pub mod counters;
 pub mod decode;
 pub mod early;
@@ -14,13 +15,15 @@ pub mod minisock;
 pub mod prefix;
 pub mod printable;
 pub mod privileges;
+pub mod process;
 pub mod state;
 pub mod tcp_settings;
 pub mod time;
 pub mod timer_wheel;
+pub mod traffic;
 
 pub use asking::{Answer, Found, Look, Question};
-
+pub use between::{ProcessSeen, Segment, SegmentNews, Use, Way};
 pub use counters::{KernelCounters, Reading};
 pub use decode::{Batch, DecodeError, Named, decode, rewrite};
 pub use early::{Cgroup, EarlyFilter};
@@ -30,7 +33,9 @@ pub use minisock::{Request, RequestEnd, RequestNews, Ticks, Timewait, TimewaitEn
 pub use prefix::Prefix;
 pub use printable::printable;
 pub use privileges::Privileges;
+pub use process::{Args, Process};
 pub use state::{Naming, TcpState};
 pub use tcp_settings::{TcpSettings, TwReuse};
 pub use time::{Clock, ClockStep, MonoNs, WallClock};
 pub use timer_wheel::Wheel;
+pub use traffic::{Bytes, Figures, Segments, Standing, Timers, Traffic};

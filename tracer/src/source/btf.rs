@@ -173,10 +173,35 @@ impl<'a> Btf<'a> {
             .any(|found| found.kind == kind::FUNC && self.name(found.name) == name.as_bytes())
     }
 
+    /// Returns the values of an enumeration and their names; none where there is no such one.
+    pub(super) fn values(&self, enumeration: &str) -> Vec<(u32, &'a [u8])> {
+        let Some(found) = self.named(kind::ENUM, enumeration) else {
+            return Vec::new();
+        };
+        let value = |index: usize| {
+            let at = found.rest + index * 8;
+            let name = u32_at(self.types, at).ok()? as usize;
+            Some((u32_at(self.types, at + 4).ok()?, self.name(name)))
+        };
+        (0..found.len).filter_map(value).collect()
+    }
+
+    /// Returns how many parameters the functions have that a type of this name points to.
+    pub(super) fn parameters_of_pointer(&self, name: &str) -> Option<usize> {
+        let pointer = self.resolve(self.named(kind::TYPEDEF, name)?.size_or_type)?;
+        let function =
+            self.resolve((pointer.kind == kind::PTR).then_some(pointer.size_or_type)?)?;
+        (function.kind == kind::FUNC_PROTO).then_some(function.len)
+    }
+
     fn structure(&self, name: &str) -> Option<Type> {
+        self.named(kind::STRUCT, name)
+    }
+
+    fn named(&self, kind: u32, name: &str) -> Option<Type> {
         (1..=self.starts.len() as u32)
             .filter_map(|id| self.get(id))
-            .find(|found| found.kind == kind::STRUCT && self.name(found.name) == name.as_bytes())
+            .find(|found| found.kind == kind && self.name(found.name) == name.as_bytes())
     }
 
     fn get(&self, id: u32) -> Option<Type> {
@@ -377,6 +402,32 @@ mod tests {
         assert_eq!(btf.field("outer", &["z"]), None);
         assert_eq!(btf.field("other", &["a"]), None);
         assert_eq!(btf.field("outer", &[]), None);
+    }
+
+    #[test]
+    fn values_and_parameters_are_found() {
+        let strings = b"\0reason\0A\0B\0hook\0";
+        let info = |kind: u32, len: u32| (kind << 24) | len;
+        let types: Vec<u32> = [
+            vec![1, info(kind::ENUM, 2), 4, 8, 0, 10, 7],
+            vec![0, info(kind::FUNC_PROTO, 2), 0, 0, 1, 0, 1],
+            vec![0, info(kind::PTR, 0), 2],
+            vec![12, info(kind::TYPEDEF, 0), 3],
+        ]
+        .concat();
+        let len = types.len() as u32 * 4;
+        let mut bytes = MAGIC.to_ne_bytes().to_vec();
+        bytes.extend([1, 0]);
+        for word in [24, 0, len, len, strings.len() as u32] {
+            bytes.extend(u32::to_ne_bytes(word));
+        }
+        bytes.extend(types.iter().flat_map(|word| word.to_ne_bytes()));
+        bytes.extend(strings);
+        let btf = Btf::parse(&bytes).expect("the sample is BTF");
+        assert_eq!(btf.values("reason"), [(0, &b"A"[..]), (7, &b"B"[..])]);
+        assert_eq!(btf.values("hook"), []);
+        assert_eq!(btf.parameters_of_pointer("hook"), Some(2));
+        assert_eq!(btf.parameters_of_pointer("reason"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! **Never:** the meaning of a record: bytes go on to `model::decode`.
 
 mod attach;
+mod between;
 mod error;
 mod hidden;
 mod mapped;
@@ -82,6 +83,8 @@ pub struct Live {
     pub requests: Option<Method>,
     /// What the records will not tell on this host.
     pub missing: Vec<String>,
+    /// The kernel's reasons for a reset, by number; empty where it tells none.
+    pub reset_reasons: Vec<(u32, String)>,
     ring: AsyncFd<RingBuf<MapData>>,
     losses: Losses,
     log: Option<KernelLog>,

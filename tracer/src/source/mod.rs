@@ -25,3 +25,4 @@ pub mod preflight;
 pub mod snapshot;
 pub mod sock_diag;
 pub mod timewait_ages;
+mod usage;

@@ -28,11 +28,7 @@ pub(crate) fn change(socket: u64, at: u64, from: TcpState, to: TcpState) -> Stat
         cgroup: None,
         uid: None,
         error: Some(CloseError(0)),
-        task: Task {
-            pid: 1,
-            tid: 1,
-            comm: Comm::default(),
-        },
+        task: Task::named(1, 1, Comm::default()),
         task_holds_socket: Some(false),
         timewait_refused: None,
         timewait_made: false,

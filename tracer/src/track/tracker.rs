@@ -138,6 +138,7 @@ impl Tracker {
             Event::Loss(loss) => self.handle_loss(*loss),
             Event::Existing(existing) => self.handle_existing(existing),
             Event::ExistingComplete => self.identity.existing_complete(),
+            Event::Process(_) | Event::Use(_) | Event::Segment(_) | Event::Traffic(_) => {}
         }
     }
 

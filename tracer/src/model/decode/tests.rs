@@ -121,7 +121,7 @@ fn a_field_that_holds_what_it_cannot_is_named() {
         broken(70, 132).contains("`protocol` at byte 70 holds 132"),
         "SCTP has other states"
     );
-    assert!(broken(78, 1).contains("`reserved` at byte 78 holds 1"));
+    assert!(broken(78, 1).contains("`incarnation` at byte 78 holds 1"));
 }
 
 proptest! {
@@ -152,6 +152,7 @@ fn rename(named: Named<'_>) {
         Named::Address(IpAddr::V6(addr)) => *addr = [5; 16].into(),
         Named::Task(comm) => comm.0 = *b"process-1\0secret",
         Named::Socket(socket) => socket.0 += 1,
+        Named::Process(process) => process.exe = None,
     }
 }
 

@@ -62,11 +62,7 @@ fn change(addr: IpAddr, from: TcpState, to: TcpState, in_from: Option<Span>) -> 
                 remote_addr: addr,
                 remote_port: 65_535,
             },
-            task: Task {
-                pid: 4_194_304,
-                tid: 4_194_304,
-                comm: Comm(*b"a-very-long-nam\0"),
-            },
+            task: Task::named(4_194_304, 4_194_304, Comm(*b"a-very-long-nam\0")),
             task_holds_socket: None,
         },
         family: Family::Ipv4,

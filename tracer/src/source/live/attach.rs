@@ -12,6 +12,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracer_ebpf::{ABSENT, Config, LossCounter};
 
+use super::between;
 use super::error::{LiveError, load_error, program_error};
 use super::hidden::{self, Hidden};
 use super::mapped::MappedArray;
@@ -24,6 +25,7 @@ use crate::source::losses::Losses;
 use crate::source::minisocks;
 use crate::source::offsets;
 use crate::source::preflight::{KernelRelease, kernel_release};
+use crate::source::usage;
 
 /// The object, as the build left it.
 pub(in crate::source) static OBJECT: &[u8] =
@@ -33,13 +35,15 @@ const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 const FORMAT: &str = "events/sock/inet_sock_set_state/format";
 /// What the classic hook cannot tell, in the session's words.
-const CLASSIC_MISSING: [&str; 6] = [
+const CLASSIC_MISSING: [&str; 8] = [
     "the socket cookie",
     "the network namespace",
     "the cgroup",
     "the owner's uid",
     "which process holds a socket",
     "the error that ended a connection",
+    "bytes, segments and round-trip times",
+    "retransmissions and resets",
 ];
 
 /// The kernel that began to count the changes for which it does not run a classic tracepoint's program,
@@ -81,7 +85,10 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
         .map_err(|error| refuse(format!("{BTF_PATH}: {error}"), "use `--hook classic`"))?;
 
     let minisocks = minisocks::find(&types);
+    let processes = usage::processes(&types);
     let config = Config {
+        usage: processes.unwrap_or(Config::EMPTY.usage),
+        traffic: usage::traffic(&types),
         offsets: found.offsets,
         filter: kernel_filter(&options.filter),
         minisock: match (&minisocks, options.hidden) {
@@ -97,6 +104,12 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
         options.hidden,
         minisocks.as_ref().map_err(|field| *field),
     )?;
+    let mut missing: Vec<String> = found.missing.into_iter().map(str::to_owned).collect();
+    missing.extend(between::attach(
+        &mut object,
+        &kernel_types,
+        processes.is_some(),
+    ));
     let program: &mut BtfTracePoint = program(&mut object, Hook::Btf, "state_change_typed")?;
     program
         .load("inet_sock_set_state", &kernel_types)
@@ -108,8 +121,9 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
         .fd()
         .map_err(|error| program_error(Hook::Btf, &error))?
         .try_clone();
-    let missing = found.missing.into_iter().map(str::to_owned).collect();
-    finish(object, fd, Hook::Btf, missing, hidden)
+    let mut live = finish(object, fd, Hook::Btf, missing, hidden)?;
+    live.reset_reasons = usage::reset_reasons(&types);
+    Ok(live)
 }
 
 /// Attaches the classic hook, with offsets from the tracepoint's `format` file.
@@ -235,6 +249,7 @@ fn finish(
         sees_silent_rearms: hidden.sees_silent_rearms,
         requests: hidden.requests,
         missing,
+        reset_reasons: Vec::new(),
         ring: wait_for(ring).map_err(LiveError::Wait)?,
         losses: Losses::new(counters, epoch, fd),
         log: KernelLog::open(&mut object),

@@ -57,7 +57,7 @@ pub(super) struct Hidden {
 }
 
 /// A program of the object and the function or tracepoint that it is for.
-type Hooked = (&'static str, &'static str);
+pub(super) type Hooked = (&'static str, &'static str);
 
 const TIMEWAIT: [Hooked; 2] = [
     ("timewait_scheduled", "__inet_twsk_schedule"),
@@ -247,7 +247,7 @@ fn leave(
         .map_err(|error| MethodError::of(Method::Fentry, function, &error))
 }
 
-fn track(
+pub(super) fn track(
     object: &mut Ebpf,
     types: &KernelBtf,
     (name, tracepoint): Hooked,
@@ -274,7 +274,7 @@ where
 }
 
 /// Detaches and unloads a program; one that is not loaded stays so.
-fn unload(object: &mut Ebpf, name: &str) {
+pub(super) fn unload(object: &mut Ebpf, name: &str) {
     if let Some(program) = object.program_mut(name) {
         let _ = match program {
             Program::FEntry(program) => program.unload(),

@@ -47,11 +47,7 @@ fn tracepoint() -> Origin {
             remote_addr: peer(1),
             remote_port: 5555,
         },
-        task: Task {
-            pid: 1,
-            tid: 1,
-            comm: Comm::default(),
-        },
+        task: Task::named(1, 1, Comm::default()),
         task_holds_socket: None,
     }
 }

@@ -1,0 +1,349 @@
+//! The process that is using a socket: which one it is, and what is told of it once.
+//!
+//! **Owns:** the memory of which processes have been told.
+//! **Never:** a look at a process that only passes by: whoever calls has seen it hold the socket.
+//!
+//! # Kernel
+//!
+//! Paths are not put together in the kernel, since that would take its locks: the names are copied on the way up,
+//! from the last to the first.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{
+        bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+        generated::{
+            bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
+            bpf_probe_read_user,
+        },
+    },
+    macros::map,
+    maps::{Array, PerCpuArray},
+};
+use tracer_ebpf::{
+    ARGS_SIZE, CGROUP_PATH_SIZE, EXE_SIZE, KIND_PROCESS, ProcessRecord, known,
+    process_known as told,
+};
+
+use crate::{
+    emit::emit,
+    loaded::{configured, present},
+    minisocks::probe,
+    typed::{Typed, read},
+};
+
+/// A thread of the kernel's own: `PF_KTHREAD`.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+/// How many processes are remembered; two of the same slot are told again and again.
+const SLOTS: u32 = 1 << 16;
+/// The most that one name takes, its end included: `NAME_MAX` and one.
+const NAME_SIZE: usize = 256;
+/// The most steps on the way up a path.
+const STEPS: u32 = 32;
+
+/// Which processes have been told: the number in the low half, the incarnation above it. A number's slot is its
+/// low bits.
+#[map]
+static TOLD: Array<u64> = Array::with_max_entries(SLOTS, 0);
+
+/// Where paths are put together: each with room for one more name behind its end.
+#[repr(C)]
+struct Paths {
+    exe: [u8; EXE_SIZE + NAME_SIZE],
+    cgroup: [u8; 512 + NAME_SIZE],
+}
+
+#[map]
+static PATHS: PerCpuArray<Paths> = PerCpuArray::with_max_entries(1, 0);
+
+/// The task on the CPU.
+pub(crate) struct Task {
+    /// Its process.
+    pub(crate) tgid: u32,
+    /// The thread.
+    pub(crate) tid: u32,
+    /// Digest of the process's start and executions; zero where it is not looked at.
+    pub(crate) incarnation: u16,
+    /// Whether it is a thread of the kernel's own.
+    pub(crate) is_kernel: bool,
+}
+
+impl Task {
+    /// Looks who is on the CPU.
+    #[inline(always)]
+    pub(crate) fn current() -> Self {
+        let ids = bpf_get_current_pid_tgid();
+        let (incarnation, is_kernel) = Self::look().unwrap_or((0, false));
+        Self {
+            tgid: (ids >> 32) as u32,
+            tid: ids as u32,
+            incarnation,
+            is_kernel,
+        }
+    }
+
+    #[inline(always)]
+    fn look() -> Option<(u16, bool)> {
+        if configured!(usage.tells_processes) == 0 {
+            return None;
+        }
+        // SAFETY: offsets come from the kernel's own types, and the verifier checks them.
+        unsafe {
+            let task: Typed = bpf_get_current_task_btf().cast();
+            let flags: u32 = read(task, present(configured!(usage.process.flags))?);
+            let leader: Typed = read(task, present(configured!(usage.process.leader))?);
+            let start: u64 = read(leader, present(configured!(usage.process.start))?);
+            let executions: u32 = read(task, present(configured!(usage.process.executions))?);
+            let mixed = (start ^ (u64::from(executions) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            Some(((mixed >> 48) as u16, flags & KERNEL_THREAD != 0))
+        }
+    }
+
+    /// The bits that say of it what a record's flags say.
+    #[inline(always)]
+    pub(crate) fn flags(&self) -> u32 {
+        if configured!(usage.tells_processes) == 0 {
+            return 0;
+        }
+        match self.is_kernel {
+            true => known::INCARNATION | known::KERNEL_TASK,
+            false => known::INCARNATION,
+        }
+    }
+
+    /// Tells its process, unless that has been done.
+    #[inline(always)]
+    pub(crate) fn tell<C: EbpfContext>(&self, ctx: &C, mono_ns: u64) {
+        if configured!(usage.tells_processes) == 0 || self.is_kernel {
+            return;
+        }
+        let Some(place) = TOLD.get_ptr_mut(self.tgid & (SLOTS - 1)) else {
+            return;
+        };
+        let this = u64::from(self.incarnation) << 32 | u64::from(self.tgid);
+        // SAFETY: the pointer is to an element of the map, which outlives the program. Two CPUs may write it at
+        // once; then one of them tells its process again.
+        unsafe {
+            if place.read_volatile() == this {
+                return;
+            }
+            if self.tell_now(ctx, mono_ns) {
+                place.write_volatile(this);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tell_now<C: EbpfContext>(&self, ctx: &C, mono_ns: u64) -> bool {
+        let Some(paths) = PATHS.get_ptr_mut(0) else {
+            return false;
+        };
+        // SAFETY: offsets come from the kernel's own types, and the verifier checks them; what it does not follow is read
+        // with helpers that cannot fault.
+        unsafe {
+            let task = bpf_get_current_task_btf() as u64;
+            let offsets = &crate::loaded::config().usage.process;
+            let leader: u64 = probe(task, crate::loaded::loaded(&offsets.leader)).unwrap_or(0);
+            let memory: u64 = probe(task, crate::loaded::loaded(&offsets.memory)).unwrap_or(0);
+            let exe = &raw mut (*paths).exe;
+            let cgroup = &raw mut (*paths).cgroup;
+            clear(exe.cast(), EXE_SIZE / 8);
+            clear(cgroup.cast(), CGROUP_PATH_SIZE / 8);
+            let mut flags = 0;
+            if memory != 0 && write_exe(exe.cast(), memory) {
+                flags |= told::EXE;
+            }
+            if write_cgroup(cgroup.cast(), task) {
+                flags |= told::CGROUP_PATH;
+            }
+            emit(ctx, KIND_PROCESS, mono_ns, |record: *mut ProcessRecord| {
+                (*record).tgid = self.tgid;
+                (*record).incarnation = self.incarnation;
+                (*record).reserved = 0;
+                (*record).reserved_words = [0; 2];
+                (*record).uid = bpf_get_current_uid_gid() as u32;
+                let start = probe(leader, configured!(usage.process.start));
+                (*record).start_ns = start.unwrap_or(0);
+                if start.is_some() {
+                    flags |= told::START;
+                }
+                let parent: Option<u32> = probe::<u64>(leader, configured!(usage.process.parent))
+                    .and_then(|parent| probe(parent, configured!(usage.process.tgid)));
+                (*record).parent = parent.unwrap_or(0);
+                if parent.is_some() {
+                    flags |= told::PARENT;
+                }
+                (*record).comm = probe(leader, configured!(usage.process.comm)).unwrap_or([0; 16]);
+                copy(&raw mut (*record).exe, exe.cast());
+                copy(&raw mut (*record).cgroup_path, cgroup.cast());
+                if write_args(record, memory) {
+                    flags |= told::ARGS;
+                }
+                (*record).known = flags;
+            })
+        }
+    }
+}
+
+/// Sets `words` words to zero.
+#[inline(always)]
+unsafe fn clear(place: *mut u64, words: usize) {
+    let mut word = 0;
+    while word < words {
+        // SAFETY: the caller has that many.
+        unsafe { place.add(word).write_volatile(0) };
+        word += 1;
+    }
+}
+
+/// Copies a path into a record.
+#[inline(always)]
+unsafe fn copy<const SIZE: usize>(to: *mut [u8; SIZE], from: *const u8) {
+    // SAFETY: the record has room for that many bytes, and the helper cannot fault.
+    unsafe { bpf_probe_read_kernel(to.cast(), SIZE as u32, from.cast()) };
+}
+
+/// Appends a name to a path of at most `room` bytes, a power of two, behind which there is room for one name more. Returns
+/// whether it fitted.
+#[inline(always)]
+unsafe fn push(path: *mut u8, used: &mut usize, room: usize, name: u64) -> bool {
+    // Read anew, so that the compiler does not take away what tells the verifier how far it goes.
+    // SAFETY: a reference is valid to read from.
+    let at = unsafe { (used as *const usize).read_volatile() } & (room - 1);
+    // SAFETY: behind each of `room` bytes there is room for a whole name, and the helper cannot fault.
+    let taken = unsafe {
+        bpf_probe_read_kernel_str(
+            path.add(at).cast(),
+            NAME_SIZE as u32,
+            name as *const core::ffi::c_void,
+        )
+    };
+    if taken <= 1 {
+        return false;
+    }
+    *used = at + taken as usize;
+    *used < room
+}
+
+/// Writes the path of the executable: up to the root of the file system, then on from the place where that is mounted.
+#[inline(always)]
+unsafe fn write_exe(path: *mut u8, memory: u64) -> bool {
+    // SAFETY: `probe` reads any address without a fault.
+    let ends = (|| unsafe {
+        let file: u64 = probe(memory, configured!(usage.process.exe))?;
+        if file == 0 {
+            return None;
+        }
+        let mount: u64 = probe(file, configured!(usage.process.file_mount))?;
+        let entry: u64 = probe(file, configured!(usage.process.file_entry))?;
+        Some((mount, entry))
+    })();
+    let Some((mut mount, mut entry)) = ends else {
+        return false;
+    };
+    let Some(inner) = present(configured!(usage.process.mount_inner)) else {
+        return false;
+    };
+    let inner = inner as u64;
+    let mut used = 0;
+    let mut step = 0;
+    while step < STEPS {
+        step += 1;
+        // SAFETY: as above, and the path has room for one name more.
+        let going = unsafe {
+            let root: u64 = probe(mount, configured!(usage.process.mount_root)).unwrap_or(0);
+            if entry == root {
+                let outer = mount.wrapping_sub(inner);
+                let parent: u64 =
+                    probe(outer, configured!(usage.process.mount_parent)).unwrap_or(0);
+                if parent == outer || parent == 0 {
+                    return used > 0;
+                }
+                entry = probe(outer, configured!(usage.process.mount_point)).unwrap_or(0);
+                mount = parent + inner;
+                true
+            } else {
+                let name: u64 = probe(entry, configured!(usage.process.entry_name)).unwrap_or(0);
+                let above: u64 = probe(entry, configured!(usage.process.entry_parent)).unwrap_or(0);
+                if above == entry {
+                    // A file that no directory holds, as memfd_create makes it.
+                    return push(path, &mut used, EXE_SIZE, name);
+                }
+                entry = above;
+                push(path, &mut used, EXE_SIZE, name)
+            }
+        };
+        if !going {
+            return false;
+        }
+    }
+    false
+}
+
+/// Writes the path of the cgroup of version 2.
+#[inline(always)]
+unsafe fn write_cgroup(path: *mut u8, task: u64) -> bool {
+    // SAFETY: `probe` reads any address without a fault.
+    let node = (|| unsafe {
+        let set: u64 = probe(task, configured!(usage.process.cgroups))?;
+        let cgroup: u64 = probe(set, configured!(usage.process.default_cgroup))?;
+        probe::<u64>(cgroup, configured!(usage.process.cgroup_node))
+    })();
+    let Some(mut node) = node else {
+        return false;
+    };
+    let mut used = 0;
+    let mut step = 0;
+    while step < STEPS {
+        step += 1;
+        // SAFETY: as above, and the path has room for one name more.
+        unsafe {
+            let above: u64 = probe(node, configured!(usage.process.node_parent)).unwrap_or(0);
+            if above == 0 {
+                return used <= CGROUP_PATH_SIZE;
+            }
+            let name: u64 = probe(node, configured!(usage.process.node_name)).unwrap_or(0);
+            if !push(path, &mut used, 512, name) {
+                return false;
+            }
+            node = above;
+        }
+    }
+    false
+}
+
+/// Writes the arguments, as far as there is room; returns whether they could be read.
+#[inline(always)]
+unsafe fn write_args(record: *mut ProcessRecord, memory: u64) -> bool {
+    // SAFETY: a record is a reserved one, and `probe` reads any address without a fault.
+    unsafe {
+        let args = &raw mut (*record).args;
+        clear(args.cast(), ARGS_SIZE / 8);
+        (*record).args_len = 0;
+        (*record).args_cut = 0;
+        if memory == 0 {
+            return false;
+        }
+        let start: Option<u64> = probe(memory, configured!(usage.process.args_start));
+        let end: Option<u64> = probe(memory, configured!(usage.process.args_end));
+        let (Some(start), Some(end)) = (start, end) else {
+            return false;
+        };
+        let len = end.wrapping_sub(start);
+        let taken = match len <= ARGS_SIZE as u64 {
+            true => len as u32,
+            false => ARGS_SIZE as u32,
+        };
+        if taken == 0 || taken as usize > ARGS_SIZE {
+            return false;
+        }
+        // SAFETY: the record has room for that many bytes; the helper does not fault, and fails where a page is away.
+        let failed = bpf_probe_read_user(args.cast(), taken, start as *const core::ffi::c_void);
+        if failed != 0 {
+            return false;
+        }
+        (*record).args_len = taken as u16;
+        (*record).args_cut = u16::from(len > ARGS_SIZE as u64);
+        true
+    }
+}

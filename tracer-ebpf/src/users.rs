@@ -1,0 +1,153 @@
+//! Who uses a socket between its state changes: told when that is somebody else than before.
+//!
+//! **Owns:** the memory of who was seen using which socket last.
+//! **Never:** a use of a socket whose changes nobody wants: it is not remembered, so it is not known here.
+//!
+//! # Kernel
+//!
+//! * `tcp_rcv_space_adjust` runs each time data is handed to a reader, by the reader, who holds the socket's lock
+//!   (`tcp_recvmsg_locked`, `tcp_read_sock`).
+//! * `inet_csk_accept` returns the socket that it took from a listener, to the task that accepts.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_func_ret},
+    macros::{btf_tracepoint, fexit, map},
+    maps::Array,
+    programs::{BtfTracePointContext, FExitContext},
+};
+use tracer_ebpf::{KIND_USE, UseRecord, usage, usage_known};
+
+use crate::{
+    emit::{emit, now_ns},
+    loaded::{configured, present},
+    minisocks::probe,
+    processes::Task,
+    typed::{Typed, read, task_name},
+};
+
+/// How many sockets are remembered; of two in the same slot, the one that changed
+/// last is.
+const SLOTS: u32 = 1 << 17;
+
+/// A socket and who used it last.
+#[repr(C)]
+struct User {
+    cookie: u64,
+    /// Zero for nobody.
+    tgid: u64,
+}
+
+/// By the low bits of the cookie, which the kernel counts up.
+#[map]
+static USERS: Array<User> = Array::with_max_entries(SLOTS, 0);
+
+#[inline(always)]
+fn place(cookie: u64) -> Option<*mut User> {
+    USERS.get_ptr_mut(cookie as u32 & (SLOTS - 1))
+}
+
+/// Remembers that a socket is wanted and, where that was seen, who uses it.
+#[inline(always)]
+pub(crate) fn note(cookie: u64, task: Option<&Task>) {
+    if configured!(usage.tells_processes) == 0 || cookie == 0 {
+        return;
+    }
+    let Some(user) = place(cookie) else {
+        return;
+    };
+    // SAFETY: the pointer is to an element of the map, which outlives the program. Where two CPUs write it at once,
+    // a use is told again, or not told.
+    unsafe {
+        let is_new = (*user).cookie != cookie;
+        if is_new {
+            (*user).cookie = cookie;
+        }
+        match task {
+            Some(task) if !task.is_kernel => (*user).tgid = u64::from(task.tgid),
+            _ if is_new => (*user).tgid = 0,
+            _ => {}
+        }
+    }
+}
+
+/// `tcp_rcv_space_adjust(sk)`
+#[btf_tracepoint(function = "tcp_rcv_space_adjust")]
+pub(crate) fn received(ctx: BtfTracePointContext) -> i32 {
+    let socket: Typed = ctx.arg(0);
+    // SAFETY: offsets come from the kernel's own types, and the verifier checks them.
+    let _ = unsafe {
+        (|| {
+            let cookie: u64 = read(socket, present(configured!(offsets.cookie))?);
+            let user = changed(cookie)?;
+            if read::<u32>(socket, present(configured!(offsets.lock_owned))?) == 0 {
+                return None;
+            }
+            tell(&ctx, user, socket as u64, cookie, usage::RECEIVED)
+        })()
+    };
+    0
+}
+
+/// `inet_csk_accept(sk, …)`, as it returns.
+#[fexit(function = "inet_csk_accept")]
+pub(crate) fn accepted(ctx: FExitContext) -> i32 {
+    let mut socket = 0_u64;
+    // SAFETY: the helper writes what the function returned.
+    if unsafe { bpf_get_func_ret(ctx.as_ptr(), &raw mut socket) } != 0 || socket == 0 {
+        return 0;
+    }
+    // SAFETY: `probe` reads any address without a fault.
+    let _ = unsafe {
+        (|| {
+            let cookie: u64 = probe(socket, configured!(offsets.cookie))?;
+            let user = changed(cookie)?;
+            tell(&ctx, user, socket, cookie, usage::ACCEPTED)
+        })()
+    };
+    0
+}
+
+/// Returns the place of a socket that is wanted and was used by somebody else than the current process before.
+#[inline(always)]
+unsafe fn changed(cookie: u64) -> Option<*mut User> {
+    let user = place(cookie)?;
+    let tgid = bpf_get_current_pid_tgid() >> 32;
+    // SAFETY: the pointer is to an element of the map, which outlives the program.
+    let (known, last) = unsafe { ((*user).cookie, (*user).tgid) };
+    (cookie != 0 && known == cookie && last != tgid).then_some(user)
+}
+
+#[inline(always)]
+unsafe fn tell<C: EbpfContext>(
+    ctx: &C,
+    user: *mut User,
+    socket: u64,
+    cookie: u64,
+    what: u16,
+) -> Option<()> {
+    let mono_ns = now_ns();
+    let task = Task::current();
+    if task.is_kernel {
+        return None;
+    }
+    task.tell(ctx, mono_ns);
+    let sent = emit(ctx, KIND_USE, mono_ns, |record: *mut UseRecord| {
+        // SAFETY: the record is a reserved one.
+        unsafe {
+            (*record).socket = socket;
+            (*record).cookie = cookie;
+            (*record).known = usage_known::COOKIE | usage_known::INCARNATION;
+            (*record).tgid = task.tgid;
+            (*record).tid = task.tid;
+            (*record).what = what;
+            (*record).incarnation = task.incarnation;
+            (*record).comm = task_name();
+        }
+    });
+    if sent {
+        // SAFETY: as in `note`.
+        unsafe { (*user).tgid = u64::from(task.tgid) };
+    }
+    Some(())
+}

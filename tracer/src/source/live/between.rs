@@ -1,0 +1,66 @@
+//! The hooks on what happens between state changes: who uses a socket, what is sent again, resets.
+//!
+//! **Owns:** which of them are attached, and what is missing where one cannot be.
+//! **Never:** a failure: the trace goes on without them, and says so.
+
+use aya::programs::{FExit, ProgramError};
+use aya::{Btf as KernelBtf, Ebpf};
+
+use super::hidden::{Hooked, track, unload};
+
+const RETRANSMITTED: Hooked = ("retransmitted", "tcp_retransmit_skb");
+const RESET_SENT: Hooked = ("reset_sent", "tcp_send_reset");
+const RESET_RECEIVED: Hooked = ("reset_received", "tcp_receive_reset");
+const ERROR_REPORTED: Hooked = ("error_reported", "inet_sk_error_report");
+const RECEIVED: Hooked = ("received", "tcp_rcv_space_adjust");
+const ACCEPTED: Hooked = ("accepted", "inet_csk_accept");
+
+/// Each, and what is missing without it.
+const SEGMENTS: [(Hooked, &str); 4] = [
+    (RETRANSMITTED, "retransmissions"),
+    (RESET_SENT, "when and why resets were sent"),
+    (RESET_RECEIVED, "when resets were received"),
+    (
+        ERROR_REPORTED,
+        "errors that were reported and closed nothing",
+    ),
+];
+
+/// Attaches what the kernel allows; returns what will be missing. Who uses a socket is told only where
+/// `processes` can be told.
+pub(super) fn attach(object: &mut Ebpf, types: &KernelBtf, processes: bool) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (hook, what) in SEGMENTS {
+        if let Err(error) = track(object, types, hook) {
+            unload(object, hook.0);
+            missing.push(format!("{what} ({}: {error})", hook.1));
+        }
+    }
+    if !processes {
+        missing.push("what processes were started as, and who used a socket between its state changes (Linux 5.11 has that)".to_owned());
+        return missing;
+    }
+    if let Err(error) = track(object, types, RECEIVED) {
+        unload(object, RECEIVED.0);
+        missing.push(format!("who reads from a socket ({}: {error})", RECEIVED.1));
+    }
+    if let Err(error) = leave(object, types, ACCEPTED) {
+        unload(object, ACCEPTED.0);
+        missing.push(format!(
+            "who accepted a connection, until it reads from it or closes it ({}: {error})",
+            ACCEPTED.1
+        ));
+    }
+    missing
+}
+
+fn leave(
+    object: &mut Ebpf,
+    types: &KernelBtf,
+    (name, function): Hooked,
+) -> Result<(), ProgramError> {
+    let program = object.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+    let program: &mut FExit = program.try_into()?;
+    program.load(function, types)?;
+    program.attach().map(drop)
+}
