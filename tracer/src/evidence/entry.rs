@@ -2,7 +2,7 @@
 
 pub use crate::model::Clock;
 use crate::model::{
-    Batch, Existing, Look, Loss, MonoNs, Privileges, Question, Reading, TcpSettings,
+    Batch, Existing, Look, Loss, MonoNs, Privileges, Question, Reading, ResetReasons, TcpSettings,
 };
 
 /// One step of a trace.
@@ -108,6 +108,10 @@ pub struct Head {
     pub sees_silent_rearms: bool,
     /// Ticks of the kernel in a second, where they were known and needed.
     pub hz: Option<u32>,
+    /// Whether resets that this host sends were told.
+    pub tells_resets: bool,
+    /// The kernel's reasons for these, by number; none where it tells none.
+    pub reset_reasons: ResetReasons,
     /// What the host did not allow, in a person's words.
     pub missing: Vec<String>,
     /// What could not be looked into when the trace began.

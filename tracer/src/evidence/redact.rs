@@ -119,6 +119,9 @@ impl Redact {
             privileges,
             sees_silent_rearms,
             hz,
+            tells_resets,
+            // The kernel's own words, the same for all who have this kernel.
+            reset_reasons,
             netns,
             start,
             clock,
@@ -162,6 +165,8 @@ impl Redact {
             privileges,
             sees_silent_rearms,
             hz,
+            tells_resets,
+            reset_reasons,
             netns,
             start,
             clock,

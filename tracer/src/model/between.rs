@@ -1,5 +1,7 @@
 //! What happens to a connection between its state changes, and to its process.
 
+use std::collections::BTreeMap;
+
 use super::{MonoNs, Process, Socket, Task, TcpState};
 
 /// A process, as it was when it was first seen using a socket.
@@ -50,6 +52,21 @@ pub struct Segment {
     pub what: SegmentNews,
     /// State of the socket then.
     pub state: TcpState,
+}
+
+/// What the kernel calls its reasons for a reset, by their numbers: `enum sk_rst_reason` differs from release to release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResetReasons(pub BTreeMap<u32, String>);
+
+impl ResetReasons {
+    /// Returns the name of a reason, in small letters: `tcp_abort_on_close`. The kernel also says that it gives none.
+    pub fn name(&self, reason: u32) -> Option<&str> {
+        const NONE: &str = "not_specified";
+        self.0
+            .get(&reason)
+            .map(String::as_str)
+            .filter(|name| *name != NONE)
+    }
 }
 
 /// What happened to a connection without a change of its state.

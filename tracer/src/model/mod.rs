@@ -23,7 +23,7 @@ pub mod timer_wheel;
 pub mod traffic;
 
 pub use asking::{Answer, Found, Look, Question};
-pub use between::{ProcessSeen, Segment, SegmentNews, Use, Way};
+pub use between::{ProcessSeen, ResetReasons, Segment, SegmentNews, Use, Way};
 pub use counters::{KernelCounters, Reading};
 pub use decode::{Batch, DecodeError, Named, decode, rewrite};
 pub use early::{Cgroup, EarlyFilter};

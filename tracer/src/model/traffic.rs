@@ -2,6 +2,8 @@
 
 use super::{MonoNs, Socket};
 
+/// Bit of `skc_flags`: `SOCK_DONE`, set as the other end's FIN is taken in (`tcp_fin`).
+pub(in crate::model) const DONE: u32 = 1 << 1;
 /// Bit of `skc_flags`: `SOCK_KEEPOPEN`.
 const KEEP_OPEN: u32 = 1 << 3;
 /// Bit of `skc_flags`: `SOCK_LINGER`.
@@ -40,13 +42,11 @@ pub struct Figures {
 /// Bytes of data, both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes {
-    /// Handed to the network, those that were sent again too.
+    /// Handed to the network, each once.
     pub sent: u64,
-    /// Acknowledged by the other end; the kernel counts SYN and FIN among them.
-    pub acked: u64,
     /// Sent again.
     pub retransmitted: u64,
-    /// Taken in, in order; the kernel counts the other end's FIN among them.
+    /// Taken in, in order.
     pub received: u64,
 }
 
@@ -84,6 +84,13 @@ pub struct Timers {
 }
 
 impl Standing {
+    /// Returns how many bytes of data were received and not read.
+    pub fn unread_bytes(&self) -> Option<u32> {
+        let had_fin = self.flags.is_some_and(|(flags, _)| flags & DONE != 0);
+        self.unread
+            .map(|unread| unread.saturating_sub(u32::from(had_fin)))
+    }
+
     /// Returns whether the program asked for a close without a FIN (`SO_LINGER` of zero).
     pub fn lingers_zero(&self) -> Option<bool> {
         self.flags

@@ -18,7 +18,7 @@ use crate::model::{
 use crate::source::netns::NetNs;
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
 use crate::track::asking::Asker;
-use crate::track::{Limits, Origin, Output, Selection, Tracker};
+use crate::track::{Follows, Limits, Origin, Output, Selection, Tracker};
 
 /// What is to be told of a trace.
 pub(super) struct Wanted {
@@ -90,7 +90,10 @@ impl<T: Teller> Course<T> {
         teller: T,
     ) -> Self {
         let mut tracker = Tracker::new(wanted.selection, wanted.limits);
-        tracker.follow(methods.follows(head.start));
+        tracker.follow(Follows {
+            resets: head.tells_resets && !wanted.raw,
+            ..methods.follows(head.start)
+        });
         Self {
             tracker,
             asker: methods.asker(wanted.limits.connections),

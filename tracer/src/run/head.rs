@@ -5,7 +5,7 @@ use super::host::Host;
 use super::zone;
 use crate::cli::plan::Plan;
 use crate::evidence::{Clock, Head, User};
-use crate::model::MonoNs;
+use crate::model::{MonoNs, ResetReasons};
 use crate::source::build_id::build_id;
 use crate::source::live::Hook;
 use crate::store::Owner;
@@ -14,6 +14,9 @@ use crate::store::Owner;
 pub(super) struct Attached {
     pub(super) hook: Hook,
     pub(super) methods: HiddenMethods,
+    /// Whether resets that this host sends are told, and the kernel's reasons for them.
+    pub(super) tells_resets: bool,
+    pub(super) reset_reasons: ResetReasons,
     pub(super) start: MonoNs,
     pub(super) clock: Clock,
     /// What the host does not allow.
@@ -40,6 +43,8 @@ pub(super) fn head(plan: &Plan, attached: Attached) -> Head {
         half_open: names.half_open.unwrap_or("off").to_owned(),
         sees_silent_rearms: attached.methods.sees_silent_rearms(),
         hz: attached.methods.hz(),
+        tells_resets: attached.tells_resets,
+        reset_reasons: attached.reset_reasons,
         missing: attached.missing,
         notes: attached.notes,
         // Until they are given up.

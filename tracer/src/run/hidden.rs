@@ -130,6 +130,7 @@ impl HiddenMethods {
                 Timewait::Asked | Timewait::Off => false,
             },
             since,
+            resets: false,
             tick_ns: self.hz.map(|hz| 1_000_000_000 / u64::from(hz)),
         }
     }

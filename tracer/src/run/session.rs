@@ -31,5 +31,6 @@ pub(super) fn session(
         ring_bytes: head.ring_bytes,
         existing,
         redacted: head.redacted,
+        reset_reasons: head.reset_reasons.clone(),
     }
 }

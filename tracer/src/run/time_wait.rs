@@ -22,7 +22,7 @@ use crate::cli::exit::Exit;
 use crate::cli::plan::{Format, OutputPlan};
 use crate::cli::time_wait::TimeWaitPlan;
 use crate::evidence::Namespace;
-use crate::model::{MonoNs, WallClock};
+use crate::model::{MonoNs, ResetReasons, WallClock};
 use crate::sink::Session;
 use crate::sink::json::Json;
 use crate::sink::text::Text;
@@ -198,6 +198,7 @@ impl Figures {
             width: terminal_width(),
             verbose: self.verbose,
             timewait_hooked: false,
+            reset_reasons: ResetReasons::default(),
         };
         self.session
             .as_ref()
@@ -229,6 +230,7 @@ impl Teller for Figures {
                     names: self.output.names,
                     raw: false,
                     wall: self.wall,
+                    reset_reasons: ResetReasons::default(),
                 };
                 write(&json.session(session))
             }

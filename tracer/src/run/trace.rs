@@ -129,6 +129,8 @@ impl<T: Teller> Tracing<T> {
             Attached {
                 hook: live.hook,
                 methods,
+                tells_resets: live.tells_resets,
+                reset_reasons: live.reset_reasons.clone(),
                 start,
                 clock,
                 missing,

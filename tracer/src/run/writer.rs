@@ -10,7 +10,7 @@ use rustix::time::Timespec;
 use super::failure::Failure;
 use crate::cli::args::ColorArg;
 use crate::cli::plan::{Format, OutputPlan, Parts};
-use crate::model::{ClockStep, MonoNs, WallClock};
+use crate::model::{ClockStep, MonoNs, ResetReasons, WallClock};
 use crate::sink::{Session, csv::Csv, json::Json, text::Text};
 use crate::stats::Summary;
 use crate::track::{Origin, Output};
@@ -50,7 +50,12 @@ impl Writer {
             color,
         } = *plan;
         let encoder = match format {
-            Format::Json => Encoder::Json(Json { names, raw, wall }),
+            Format::Json => Encoder::Json(Json {
+                names,
+                raw,
+                wall,
+                reset_reasons: ResetReasons::default(),
+            }),
             Format::Csv => Encoder::Csv(Csv { names, raw, wall }),
             Format::Text => Encoder::Text(Text {
                 names,
@@ -61,6 +66,7 @@ impl Writer {
                 width: terminal_width(),
                 verbose,
                 timewait_hooked: false,
+                reset_reasons: ResetReasons::default(),
             }),
         };
         Self {
@@ -73,8 +79,13 @@ impl Writer {
     }
 
     pub(super) fn session(&mut self, session: &Session) -> Result<(), Failure> {
-        if let Encoder::Text(text) = &mut self.encoder {
-            text.timewait_hooked = matches!(session.time_wait.as_str(), "fentry" | "timer");
+        match &mut self.encoder {
+            Encoder::Text(text) => {
+                text.timewait_hooked = matches!(session.time_wait.as_str(), "fentry" | "timer");
+                text.reset_reasons = session.reset_reasons.clone();
+            }
+            Encoder::Json(json) => json.reset_reasons = session.reset_reasons.clone(),
+            Encoder::Csv(_) => {}
         }
         let bytes = match &self.encoder {
             Encoder::Text(_) if self.quiet => return Ok(()),

@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use super::{Session, csv::Csv, json::Json, text::Text};
 use crate::model::event::Comm;
 use crate::model::{
-    CloseError, Event, Existing, Family, Loss, LossCause, MonoNs, Naming, Privileges, StateChange,
-    TcpState, TcpState::*, WallClock,
+    CloseError, Event, Existing, Family, Loss, LossCause, MonoNs, Naming, Privileges, ResetReasons,
+    StateChange, TcpState, TcpState::*, WallClock,
 };
 use crate::stats::{Comparison, Methods, Summary, SummaryBuilder, TimewaitSockets};
 use crate::track::test_events::change;
@@ -27,6 +27,7 @@ fn wall() -> WallClock {
 
 fn session() -> Session {
     Session {
+        reset_reasons: ResetReasons::default(),
         tracer: "0.1.0".to_owned(),
         kernel: "6.12.117".to_owned(),
         machine: "x86_64".to_owned(),
@@ -133,6 +134,7 @@ fn events() -> Vec<Event> {
 fn outputs() -> Vec<Output> {
     let mut tracker = Tracker::new(Selection::default(), Limits::default());
     tracker.follow(Follows {
+        resets: false,
         timewaits: Timewaits::Hooked,
         requests: true,
         armings: true,
@@ -203,6 +205,7 @@ fn text(naming: Naming, color: bool, width: Option<usize>) -> String {
         width,
         verbose: false,
         timewait_hooked: true,
+        reset_reasons: ResetReasons::default(),
     };
     let outputs = outputs();
     let mut written = text.session(&session());
@@ -223,6 +226,7 @@ fn json() {
         names: Naming::Netstat,
         raw: false,
         wall: wall(),
+        reset_reasons: ResetReasons::default(),
     };
     let outputs = outputs();
     let mut written = json.session(&session());
@@ -249,6 +253,7 @@ fn only_pseudonyms_are_called_so_in_json() {
         names: Naming::Netstat,
         raw: false,
         wall: wall(),
+        reset_reasons: ResetReasons::default(),
     };
     let mut session = session();
     let written = |session: &Session| String::from_utf8(json.session(session)).expect("UTF-8");

@@ -18,6 +18,7 @@
 #![doc = include_str!("golden/session.jsonl")]
 //! ```
 
+mod between;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -31,9 +32,12 @@ use super::words::{
     why_unknown,
 };
 use crate::model::event::Comm;
-use crate::model::{ClockStep, Loss, LossCause, MonoNs, Naming, TcpState, TimewaitEnd, WallClock};
+use crate::model::{
+    ClockStep, Loss, LossCause, MonoNs, Naming, ResetReasons, TcpState, TimewaitEnd, WallClock,
+};
 use crate::stats::{Comparison, Summary};
 use crate::track::{Change, Origin, Owner, Segment, Span, Timeline};
+use between::{CarriedValue, events, opener, owner_of_life};
 use schema::{
     ByReason, ChangeLine, ClockLine, ComparisonValue, EndpointValue, HalfOpenValue, LossLine,
     OwnerValue, PeerValue, PrivilegesValue, SegmentValue, SessionLine, States, SummaryLine,
@@ -44,7 +48,7 @@ use schema::{
 pub const SCHEMA: &str = "tracer/1";
 
 /// Encodes values as lines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Json {
     /// How states are named.
     pub names: Naming,
@@ -52,6 +56,8 @@ pub struct Json {
     pub raw: bool,
     /// The session's clock.
     pub wall: WallClock,
+    /// What the kernel calls its reasons for a reset.
+    pub reset_reasons: ResetReasons,
 }
 
 impl Json {
@@ -126,6 +132,7 @@ impl Json {
             netns: change.netns,
             cookie: change.cookie,
             owner: owner(&change.owner),
+            opened_by: opener(&change.owner, None),
             task_on_cpu,
         })
     }
@@ -150,7 +157,13 @@ impl Json {
                 .iter()
                 .map(|segment| self.segment(segment))
                 .collect(),
-            owner: owner(&timeline.owner),
+            owner: owner_of_life(&timeline.owner, &timeline.people),
+            opened_by: opener(&timeline.owner, Some(&timeline.people)),
+            carried: timeline.figures.as_ref().map(CarriedValue::from),
+            events: events(&timeline.marks, &self.reset_reasons, |state| {
+                self.name(state)
+            }),
+            events_left_out: (timeline.marks.more > 0).then_some(timeline.marks.more),
             netns: timeline.netns,
             cookie: timeline.cookie,
         })

@@ -1,6 +1,6 @@
 //! What a session is: the facts that every sink writes first.
 
-use crate::model::{MonoNs, Privileges, WallClock};
+use crate::model::{MonoNs, Privileges, ResetReasons, WallClock};
 
 /// What a person is told where addresses and names are none.
 pub(super) const REDACTED: &str = "addresses and names are pseudonyms";
@@ -44,4 +44,6 @@ pub struct Session {
     pub existing: u64,
     /// Whether addresses and names are pseudonyms.
     pub redacted: bool,
+    /// What the kernel calls its reasons for a reset.
+    pub reset_reasons: ResetReasons,
 }

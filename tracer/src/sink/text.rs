@@ -3,6 +3,7 @@
 //! **Owns:** wording, columns, colour and bars.
 //! **Never:** a zero for what is not known, or a raw byte of a name from outside.
 
+mod between;
 mod change;
 mod duration;
 pub(super) mod fold;
@@ -18,7 +19,8 @@ use super::clock::time_of_day;
 use super::session::REDACTED;
 use crate::model::event::Comm;
 use crate::model::{
-    ClockStep, Loss, LossCause, Naming, RequestEnd, TimewaitEnd, Tuple, WallClock, printable,
+    ClockStep, Loss, LossCause, Naming, RequestEnd, ResetReasons, TimewaitEnd, Tuple, WallClock,
+    printable,
 };
 use crate::track::{Change, Span, Timeline};
 
@@ -49,6 +51,8 @@ pub struct Text {
     /// Whether hooks tell of each timewait socket as it takes over: `CLOSE` is then the connection's
     /// end, unless changes were lost.
     pub timewait_hooked: bool,
+    /// What the kernel calls its reasons for a reset.
+    pub reset_reasons: ResetReasons,
 }
 
 impl Text {

@@ -2,7 +2,7 @@
 //!
 //! **Never:** a word for what is not known.
 
-use crate::model::{Family, RequestEnd, TimewaitEnd};
+use crate::model::{Family, RequestEnd, SegmentNews, TimewaitEnd};
 use crate::track::{Closer, Opened, Origin, Span, Unknown};
 
 pub(super) fn family(family: Family) -> &'static str {
@@ -40,6 +40,15 @@ pub(super) fn why_unknown(span: Span) -> Option<&'static str> {
             Unknown::Clock => "clock",
             Unknown::NoRequest => "no_request",
         }),
+    }
+}
+
+pub(super) fn segment(what: SegmentNews) -> &'static str {
+    match what {
+        SegmentNews::Retransmitted => "retransmitted",
+        SegmentNews::ResetSent { .. } => "reset_sent",
+        SegmentNews::ResetReceived => "reset_received",
+        SegmentNews::Error(_) => "error",
     }
 }
 

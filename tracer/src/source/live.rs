@@ -17,7 +17,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::kernel_log::KernelLog;
 use super::losses::Losses;
-use crate::model::{Batch, EarlyFilter, Loss};
+use crate::model::{Batch, EarlyFilter, Loss, ResetReasons};
 
 pub(super) use attach::OBJECT;
 pub use error::LiveError;
@@ -83,8 +83,10 @@ pub struct Live {
     pub requests: Option<Method>,
     /// What the records will not tell on this host.
     pub missing: Vec<String>,
-    /// The kernel's reasons for a reset, by number; empty where it tells none.
-    pub reset_reasons: Vec<(u32, String)>,
+    /// Whether resets that this host sends are told.
+    pub tells_resets: bool,
+    /// The kernel's reasons for these; none where it tells none.
+    pub reset_reasons: ResetReasons,
     ring: AsyncFd<RingBuf<MapData>>,
     losses: Losses,
     log: Option<KernelLog>,

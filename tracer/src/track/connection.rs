@@ -5,14 +5,19 @@ mod telling;
 
 use crate::model::{
     CloseError, Existing, Family, MonoNs, RequestEnd, Socket, StateChange, TcpState, TimewaitEnd,
-    Tuple,
+    Traffic, Tuple,
 };
 
 use super::hidden::{HalfOpen, InTimewait};
-use super::output::{Change, ConnId, Opened, Origin, Owner, Segment, Span, Unknown};
+use super::output::{Change, ConnId, Mark, Marks, Opened, Origin, Owner, Segment, Span, Unknown};
 pub(super) use telling::Ended;
 
+use super::Ending;
 use super::selection::{Facts, Selection, Verdict};
+use super::users::{User, Users};
+
+/// The most that is kept of what happened between the changes of a connection; the rest is counted.
+const MOST_MARKS: usize = 32;
 
 /// A connection that has not ended.
 #[derive(Debug)]
@@ -42,7 +47,15 @@ pub(super) struct Connection {
     opened: Opened,
     socket_family: Family,
     netns: Option<u32>,
-    owner: Owner,
+    /// uid and cgroup of the socket.
+    uid: Option<u32>,
+    cgroup: Option<u64>,
+    pub(super) users: Users,
+    /// What its socket told as it was about to close.
+    pub(super) traffic: Option<Box<Traffic>>,
+    pub(super) marks: Marks,
+    /// How it has ended, while what may still be told of that is waited for.
+    pub(super) closing: Option<Ending>,
     past: Vec<Segment>,
     /// By how much the beginning of the first of them may be wrong.
     began_error_ns: u64,
@@ -91,7 +104,12 @@ impl Connection {
             opened: opened_by(change, unseen),
             socket_family: change.socket_family,
             netns: change.netns,
-            owner: Owner::default(),
+            uid: None,
+            cgroup: None,
+            users: Users::default(),
+            traffic: None,
+            marks: Marks::default(),
+            closing: None,
             past: Vec::new(),
             began_error_ns: 0,
             state: change.from,
@@ -123,10 +141,12 @@ impl Connection {
             opened,
             socket_family: existing.tuple.family().unwrap_or(Family::Ipv4),
             netns: Some(existing.netns),
-            owner: Owner {
-                uid: existing.uid,
-                ..Owner::default()
-            },
+            uid: existing.uid,
+            cgroup: None,
+            users: Users::default(),
+            traffic: None,
+            marks: Marks::default(),
+            closing: None,
             past: Vec::new(),
             began_error_ns: 0,
             state: existing.state,
@@ -225,14 +245,8 @@ impl Connection {
         if let Some(port) = told.local.port {
             self.tuple.local.port = Some(port);
         }
-        self.owner.uid = change.uid.or(self.owner.uid);
-        self.owner.cgroup = change.cgroup.or(self.owner.cgroup);
-        if self.owner.process.is_none()
-            && change.task_holds_socket == Some(true)
-            && !change.is_killed()
-        {
-            self.owner.process = Some((change.task.pid, change.task.comm));
-        }
+        self.uid = change.uid.or(self.uid);
+        self.cgroup = change.cgroup.or(self.cgroup);
         self.last_error = change.error;
     }
 
@@ -334,7 +348,8 @@ impl Connection {
             is_listener: self.is_listener(),
             family: self.tuple.family(),
             tuple: &self.tuple,
-            owner: &self.owner,
+            owner: &self.owner(),
+            users: &self.users,
             netns: self.netns,
             passed: &passed,
         });
@@ -375,7 +390,7 @@ impl Connection {
             in_from,
             netns: self.netns,
             cookie: self.cookie,
-            owner: self.owner,
+            owner: self.owner(),
         }
     }
 
@@ -385,8 +400,43 @@ impl Connection {
         change.tuple = self.tuple;
         change.netns = self.netns;
         change.cookie = self.cookie;
-        change.owner = self.owner;
+        change.owner = self.owner();
         change
+    }
+
+    /// Whose it is, as far as it is known by now.
+    fn owner(&self) -> Owner {
+        let named = |user: &User| (user.pid, user.comm);
+        Owner {
+            process: self.users.owner().map(named),
+            opened_by: self.users.opened_by.as_ref().map(named),
+            uid: self.uid,
+            cgroup: self.cgroup,
+        }
+    }
+
+    /// Takes in that a process was seen using the socket.
+    ///
+    /// Of a connection that the other end opened, the first to use it here is not who opened it: that is whoever
+    /// listens.
+    pub(super) fn used_by(&mut self, user: User) {
+        if self.users.opened_by.is_none() && self.opened != Opened::Passive {
+            self.users.opened_by = Some(user.clone());
+        }
+        self.users.last = Some(user);
+    }
+
+    /// Returns whether it is one that a listener took, and it was not looked yet which.
+    pub(super) fn wants_listener(&self) -> bool {
+        self.opened == Opened::Passive && !self.users.is_listener_sought
+    }
+
+    /// Notes what happened between two changes.
+    pub(super) fn mark(&mut self, mark: Mark) {
+        match self.marks.first.len() < MOST_MARKS {
+            true => self.marks.first.push(mark),
+            false => self.marks.more += 1,
+        }
     }
 
     fn family(&self) -> Family {

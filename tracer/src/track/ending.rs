@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{CloseError, RequestEnd, TcpState, TimewaitEnd};
+use crate::model::{CloseError, RequestEnd, Standing, TcpState, TimewaitEnd};
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,19 @@ pub enum Ending {
     /// The other end sent a reset.
     ResetByPeer,
     /// Nothing came back in time.
-    TimedOut,
+    TimedOut(Timeout),
+    /// A router or this host said that the other end cannot be reached; the errno.
+    Unreachable(u32),
     /// This host gave the connection up without a FIN.
     Aborted,
+    /// Its program closed it while so many bytes were not read, which sends a reset.
+    AbortedUnread(u32),
+    /// Its program closed it with SO_LINGER of zero, which sends a reset.
+    AbortedByLinger,
+    /// Its listener closed before it was accepted.
+    ListenerGone,
+    /// Somebody else's program killed it: `ss -K`, or a BPF program.
+    Killed,
     /// It ended before it was established, and nothing came from the other end.
     GivenUp,
     /// No local port was free, so nothing was sent.
@@ -47,13 +57,32 @@ pub enum Ending {
     NotFollowed,
 }
 
+/// What was waited for in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// An answer to the SYN.
+    Connect,
+    /// An acknowledgement of what was sent again and again.
+    Retransmission,
+    /// An answer to keepalive probes.
+    Keepalive,
+    /// An opening of the other end's window.
+    ZeroWindow,
+    /// As before, for as long as TCP_USER_TIMEOUT allows.
+    User,
+    /// Not known.
+    Unknown,
+}
+
 /// Linux errno numbers, as `include/uapi/asm-generic/errno.h` has them.
 mod errno {
     pub(super) const EPIPE: u32 = 32;
     pub(super) const ECONNABORTED: u32 = 103;
     pub(super) const ECONNRESET: u32 = 104;
+    pub(super) const ENETUNREACH: u32 = 101;
     pub(super) const ETIMEDOUT: u32 = 110;
     pub(super) const ECONNREFUSED: u32 = 111;
+    pub(super) const EHOSTUNREACH: u32 = 113;
 
     /// Names of others that end a connection.
     pub(super) fn name(number: u32) -> Option<&'static str> {
@@ -67,10 +96,10 @@ mod errno {
             92 => "ENOPROTOOPT",
             99 => "EADDRNOTAVAIL",
             100 => "ENETDOWN",
-            101 => "ENETUNREACH",
+            ENETUNREACH => "ENETUNREACH",
             105 => "ENOBUFS",
             112 => "EHOSTDOWN",
-            113 => "EHOSTUNREACH",
+            EHOSTUNREACH => "EHOSTUNREACH",
             _ => return None,
         })
     }
@@ -95,8 +124,16 @@ impl Ending {
         match error {
             Some(CloseError(errno::ECONNREFUSED)) => return Self::Refused,
             Some(CloseError(errno::ECONNRESET | errno::EPIPE)) => return Self::ResetByPeer,
-            Some(CloseError(errno::ETIMEDOUT)) => return Self::TimedOut,
-            Some(CloseError(errno::ECONNABORTED)) => return Self::Aborted,
+            Some(CloseError(errno::ETIMEDOUT)) => {
+                return Self::TimedOut(match last {
+                    SynSent => Timeout::Connect,
+                    _ => Timeout::Unknown,
+                });
+            }
+            Some(CloseError(errno::ECONNABORTED)) => return Self::Killed,
+            Some(CloseError(number @ (errno::ENETUNREACH | errno::EHOSTUNREACH))) => {
+                return Self::Unreachable(number);
+            }
             Some(CloseError(0)) | None => {}
             Some(CloseError(number)) => return Self::Error(number),
         }
@@ -108,6 +145,87 @@ impl Ending {
             (SynSent, Some(_)) => Self::GivenUp,
             (_, Some(_)) => Self::Aborted,
         }
+    }
+}
+
+impl Ending {
+    /// Says more of a close than the states and the error tell, by how the socket stood as it closed.
+    ///
+    /// # Kernel
+    ///
+    /// * `__tcp_close` sends a reset in place of a FIN where data was not read, and else where SO_LINGER is zero.
+    /// * `inet_csk_listen_stop` ends the connections that a listener had not handed out: no program has them.
+    /// * `icsk_retransmits` stays above zero when a retransmission timer gives up (`tcp_write_timeout`),
+    ///   `icsk_probes_out` when the timer of keepalive or zero-window probes does (`tcp_keepalive_timer`,
+    ///   `tcp_probe_timer`).
+    pub(super) fn explained(self, last: TcpState, standing: &Standing) -> Self {
+        match self {
+            Self::Aborted => Self::why_aborted(last, standing),
+            Self::TimedOut(Timeout::Connect) if Self::has_user_timeout(standing) => {
+                Self::TimedOut(Timeout::User)
+            }
+            Self::TimedOut(Timeout::Unknown) => Self::TimedOut(Self::why_timed_out(standing)),
+            other => other,
+        }
+    }
+
+    fn why_aborted(last: TcpState, standing: &Standing) -> Self {
+        use TcpState::{CloseWait, Established, SynRecv};
+        if !matches!(last, SynRecv | Established | CloseWait) {
+            return Self::Aborted;
+        }
+        match (
+            standing.has_program,
+            standing.unread_bytes(),
+            standing.lingers_zero(),
+        ) {
+            (Some(false), ..) => Self::ListenerGone,
+            (_, Some(unread), _) if unread > 0 => Self::AbortedUnread(unread),
+            (_, _, Some(true)) => Self::AbortedByLinger,
+            _ => Self::Aborted,
+        }
+    }
+
+    fn why_timed_out(standing: &Standing) -> Timeout {
+        let Some(timers) = standing.timers else {
+            return Timeout::Unknown;
+        };
+        if timers.user_timeout_ms > 0 {
+            return Timeout::User;
+        }
+        match (timers.retransmits, timers.probes, standing.keeps_alive()) {
+            (1.., ..) => Timeout::Retransmission,
+            (0, 1.., Some(true)) => Timeout::Keepalive,
+            (0, 1.., Some(false)) => Timeout::ZeroWindow,
+            _ => Timeout::Unknown,
+        }
+    }
+
+    fn has_user_timeout(standing: &Standing) -> bool {
+        standing
+            .timers
+            .is_some_and(|timers| timers.user_timeout_ms > 0)
+    }
+
+    /// Returns whether a reset of this host may follow, which says more.
+    pub(super) fn may_send_reset(self) -> bool {
+        matches!(
+            self,
+            Self::Aborted | Self::AbortedUnread(_) | Self::AbortedByLinger | Self::ListenerGone
+        )
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "timed out: no answer to the SYN",
+            Self::Retransmission => "timed out: no acknowledgement",
+            Self::Keepalive => "timed out: no answer to keepalive probes",
+            Self::ZeroWindow => "timed out: the peer's window stayed closed",
+            Self::User => "timed out: TCP_USER_TIMEOUT",
+            Self::Unknown => "timed out",
+        })
     }
 }
 
@@ -131,8 +249,21 @@ impl fmt::Display for Ending {
             Self::NotEstablished(end) => write!(f, "never established: {end}"),
             Self::Refused => f.write_str("refused"),
             Self::ResetByPeer => f.write_str("reset by the peer"),
-            Self::TimedOut => f.write_str("timed out"),
+            Self::TimedOut(timeout) => timeout.fmt(f),
+            Self::Unreachable(number) => match errno::name(*number) {
+                Some(name) => write!(f, "unreachable ({name})"),
+                None => write!(f, "unreachable (errno {number})"),
+            },
             Self::Aborted => f.write_str("aborted by this host"),
+            Self::AbortedUnread(1) => f.write_str("aborted by this host: 1 byte was not read"),
+            Self::AbortedUnread(bytes) => {
+                write!(f, "aborted by this host: {bytes} bytes were not read")
+            }
+            Self::AbortedByLinger => f.write_str("aborted by this host: SO_LINGER of zero"),
+            Self::ListenerGone => {
+                f.write_str("aborted by this host: its listener closed before it was accepted")
+            }
+            Self::Killed => f.write_str("killed: ss -K, or a BPF program"),
             Self::GivenUp => f.write_str("given up before it was established"),
             Self::NoPort => f.write_str("not sent: no local port was free"),
             Self::Error(number) => match errno::name(*number) {
@@ -150,6 +281,7 @@ impl fmt::Display for Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Timers;
     use TcpState::*;
 
     #[test]
@@ -186,15 +318,91 @@ mod tests {
     fn errors_tell_who_ended_it() {
         let judged = |state, error| Ending::judge(state, Some(CloseError(error)), true);
         assert_eq!(judged(SynSent, 111), Ending::Refused);
-        assert_eq!(judged(SynSent, 110), Ending::TimedOut);
+        assert_eq!(judged(SynSent, 110), Ending::TimedOut(Timeout::Connect));
         assert_eq!(judged(SynSent, 0), Ending::GivenUp);
-        assert_eq!(judged(SynSent, 113), Ending::Error(113));
-        assert_eq!(Ending::Error(113).to_string(), "failed with EHOSTUNREACH");
+        assert_eq!(judged(SynSent, 113), Ending::Unreachable(113));
+        assert_eq!(
+            Ending::Unreachable(113).to_string(),
+            "unreachable (EHOSTUNREACH)"
+        );
+        assert_eq!(Ending::Error(105).to_string(), "failed with ENOBUFS");
         assert_eq!(judged(LastAck, 0), Ending::Closed);
         let no_port = Ending::judge(SynSent, Some(CloseError(0)), false);
         assert_eq!(no_port, Ending::NoPort);
         assert_eq!(judged(Established, 0), Ending::Aborted);
         assert_eq!(judged(CloseWait, 32), Ending::ResetByPeer);
-        assert_eq!(judged(Established, 103), Ending::Aborted);
+        assert_eq!(judged(Established, 103), Ending::Killed);
+    }
+
+    #[test]
+    fn how_the_socket_stood_says_why_it_was_aborted() {
+        let has_program = Standing {
+            has_program: Some(true),
+            ..Standing::default()
+        };
+        let explained = |last, standing| Ending::Aborted.explained(last, &standing);
+        let linger = 1 << 4;
+        let done = 1 << 1;
+        let unread = |unread, flags| Standing {
+            unread: Some(unread),
+            flags: Some((flags, true)),
+            ..has_program
+        };
+        assert_eq!(
+            explained(Established, unread(5, linger)),
+            Ending::AbortedUnread(5)
+        );
+        assert_eq!(
+            explained(CloseWait, unread(1, linger | done)),
+            Ending::AbortedByLinger,
+            "what is not read is the FIN"
+        );
+        assert_eq!(explained(Established, unread(0, 0)), Ending::Aborted);
+        let no_program = Standing {
+            has_program: Some(false),
+            ..unread(5, 0)
+        };
+        assert_eq!(explained(Established, no_program), Ending::ListenerGone);
+        assert_eq!(
+            explained(FinWait1, no_program),
+            Ending::Aborted,
+            "a program had it, and closed it"
+        );
+    }
+
+    #[test]
+    fn the_timer_that_ran_out_says_what_was_waited_for() {
+        let explained = |last, retransmits, probes, user_timeout_ms, keeps_alive| {
+            let standing = Standing {
+                flags: Some((u32::from(keeps_alive) << 3, false)),
+                timers: Some(Timers {
+                    retransmits,
+                    probes,
+                    user_timeout_ms,
+                }),
+                ..Standing::default()
+            };
+            Ending::judge(last, Some(CloseError(110)), true).explained(last, &standing)
+        };
+        let told = |timeout| Ending::TimedOut(timeout);
+        assert_eq!(explained(SynSent, 6, 0, 0, false), told(Timeout::Connect));
+        assert_eq!(explained(SynSent, 6, 0, 100, false), told(Timeout::User));
+        assert_eq!(
+            explained(Established, 15, 0, 0, true),
+            told(Timeout::Retransmission)
+        );
+        assert_eq!(explained(Established, 3, 0, 9, true), told(Timeout::User));
+        assert_eq!(
+            explained(CloseWait, 0, 9, 0, true),
+            told(Timeout::Keepalive)
+        );
+        assert_eq!(
+            explained(Established, 0, 15, 0, false),
+            told(Timeout::ZeroWindow)
+        );
+        assert_eq!(
+            explained(Established, 0, 0, 0, true),
+            told(Timeout::Unknown)
+        );
     }
 }

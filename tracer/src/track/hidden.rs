@@ -34,6 +34,8 @@ pub struct Follows {
     /// Whether every arming of a timewait socket's timer is told. Else its last one is also told by what
     /// the timer is set for in the end.
     pub armings: bool,
+    /// Whether resets are told: one of this host's comes just after the change to CLOSE.
+    pub resets: bool,
     /// Nanoseconds between two ticks of the kernel's timers (`1 s / HZ`), where known.
     pub tick_ns: Option<u64>,
 }

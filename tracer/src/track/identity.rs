@@ -59,6 +59,11 @@ impl Identity {
         Some(only)
     }
 
+    /// Returns the connection that was found with a cookie and has not changed since.
+    pub(super) fn found_with(&self, cookie: u64) -> Option<ConnId> {
+        self.found_by_cookie.get(&cookie).copied()
+    }
+
     pub(super) fn settle(&mut self, socket: Socket, conn: ConnId) {
         self.by_socket.insert(socket, conn);
     }

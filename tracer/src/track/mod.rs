@@ -12,6 +12,7 @@ mod identity;
 mod output;
 mod selection;
 mod tracker;
+mod users;
 
 #[cfg(test)]
 mod properties;
@@ -20,10 +21,11 @@ mod scenarios;
 #[cfg(test)]
 pub(crate) mod test_events;
 
-pub use ending::Ending;
+pub use ending::{Ending, Timeout};
 pub use hidden::{Follows, Timewaits};
 pub use output::{
-    Change, Closer, ConnId, Held, Opened, Origin, Output, Owner, Segment, Span, Timeline, Unknown,
+    Change, Closer, ConnId, Held, Mark, Marks, Opened, Origin, Output, Owner, People, Segment,
+    Span, Timeline, Unknown,
 };
 pub use selection::{Listening, Selection, Verdict};
 pub use tracker::{Limits, Tally, Tracker};

@@ -2,8 +2,10 @@
 //!
 //! **Never:** a schema: how these are written is each sink's own matter.
 
+use std::rc::Rc;
+
 use crate::model::{
-    Family, Loss, MonoNs, RequestEnd, TcpState, TimewaitEnd, Tuple,
+    Family, Figures, Loss, MonoNs, Process, RequestEnd, SegmentNews, TcpState, TimewaitEnd, Tuple,
     event::{Comm, ShownTuple, Task},
 };
 
@@ -128,8 +130,11 @@ pub struct Change {
 /// Whose connection it is. Each part is known or not by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
-    /// Process and name of the first task that was seen using the socket, rather than passing by.
+    /// Process and name of who was seen using the socket last, rather than passing by; of a connection that nobody was
+    /// seen using yet, of who opened it.
     pub process: Option<(u32, Comm)>,
+    /// Process and name of who opened it: who connected, or who listens where the other end connected to.
+    pub opened_by: Option<(u32, Comm)>,
     /// uid of the socket.
     pub uid: Option<u32>,
     /// cgroup id of the socket.
@@ -137,10 +142,45 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// Returns who opened the connection, where that is another process than the one that uses it.
+    pub fn other_opener(&self) -> Option<(u32, Comm)> {
+        self.opened_by
+            .filter(|_| self.opened_by != self.process && self.process.is_some())
+    }
+
     /// Returns whether nothing is known.
     pub fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// What is known of the processes that a connection has or had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    /// Of the one that [`Owner::process`] names.
+    pub process: Option<Rc<Process>>,
+    /// Of the one that [`Owner::opened_by`] names.
+    pub opened_by: Option<Rc<Process>>,
+}
+
+/// What happened to a connection between its state changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The first of them, in order.
+    pub first: Vec<Mark>,
+    /// How many more there were.
+    pub more: u64,
+}
+
+/// Something that happened to a connection without a change of its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When.
+    pub at: MonoNs,
+    /// State of the socket then.
+    pub state: TcpState,
+    /// What.
+    pub what: SegmentNews,
 }
 
 /// How a connection began.
@@ -201,6 +241,12 @@ pub struct Timeline {
     pub lifetime: Span,
     /// Whose it is.
     pub owner: Owner,
+    /// What is known of these processes.
+    pub people: People,
+    /// What it carried until its full socket closed; `None` where it has not, or nothing was told.
+    pub figures: Option<Figures>,
+    /// What happened between its state changes.
+    pub marks: Marks,
     /// Inode number of the network namespace.
     pub netns: Option<u32>,
     /// Socket cookie.

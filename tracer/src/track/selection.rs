@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use crate::model::{Family, Prefix, TcpState, Tuple, event::Comm};
 
 use super::Owner;
+use super::users::Users;
 
 /// Whether listening sockets are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,9 +40,9 @@ pub struct Selection {
     pub local_addrs: Vec<Prefix>,
     /// Remote address.
     pub remote_addrs: Vec<Prefix>,
-    /// Process that uses the socket.
+    /// Process that opened the connection or was seen using it.
     pub pids: Vec<u32>,
-    /// Name of that process.
+    /// Name of that process, or of its thread that did.
     pub comms: Vec<String>,
     /// uid of the socket.
     ///
@@ -76,6 +77,7 @@ pub(super) struct Facts<'a> {
     pub(super) family: Option<Family>,
     pub(super) tuple: &'a Tuple,
     pub(super) owner: &'a Owner,
+    pub(super) users: &'a Users,
     pub(super) netns: Option<u32>,
     /// Whether it is or was in a state.
     pub(super) passed: &'a dyn Fn(TcpState) -> bool,
@@ -150,19 +152,12 @@ impl Selection {
             among(&self.netns, facts.netns),
             // These may come true later.
             later(!self.cgroup_by_kernel || facts.owner.cgroup.is_some()),
-            later(
-                self.pids.is_empty()
-                    || facts
-                        .owner
-                        .process
-                        .is_some_and(|(pid, _)| self.pids.contains(&pid)),
-            ),
+            later(self.pids.is_empty() || facts.users.any(|user| self.pids.contains(&user.pid))),
             later(
                 self.comms.is_empty()
                     || facts
-                        .owner
-                        .process
-                        .is_some_and(|(_, comm)| self.has_comm(comm)),
+                        .users
+                        .any(|user| self.has_comm(user.comm) || self.has_comm(user.thread)),
             ),
             later(
                 self.uids.is_empty() || facts.owner.uid.is_some_and(|uid| self.uids.contains(&uid)),
@@ -236,6 +231,7 @@ mod tests {
             family: tuple.family(),
             tuple: &tuple,
             owner: &Owner::default(),
+            users: &Users::default(),
             netns: None,
             passed: &|_| false,
         })

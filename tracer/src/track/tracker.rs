@@ -1,6 +1,7 @@
 //! The tracker: events in, outputs out.
 
 mod asked;
+mod between;
 mod request;
 mod show;
 mod timewait;
@@ -16,6 +17,8 @@ use super::identity::Identity;
 use super::output::{ConnId, Output, Unknown};
 use super::selection::{Selection, Verdict};
 
+use super::users::Processes;
+use between::Between;
 use show::release;
 pub(super) use timewait::last_armed;
 
@@ -74,6 +77,8 @@ pub struct Tracker {
     limits: Limits,
     follows: Follows,
     hidden: Hidden,
+    between: Between,
+    processes: Processes,
     /// When overdue timewait sockets were looked for last.
     swept: MonoNs,
     /// Ordered by number, which is the order in which they were first seen.
@@ -95,6 +100,8 @@ impl Tracker {
             limits,
             follows: Follows::default(),
             hidden: Hidden::default(),
+            between: Between::default(),
+            processes: Processes::default(),
             swept: MonoNs(0),
             connections: BTreeMap::new(),
             identity: Identity::new(),
@@ -138,7 +145,10 @@ impl Tracker {
             Event::Loss(loss) => self.handle_loss(*loss),
             Event::Existing(existing) => self.handle_existing(existing),
             Event::ExistingComplete => self.identity.existing_complete(),
-            Event::Process(_) | Event::Use(_) | Event::Segment(_) | Event::Traffic(_) => {}
+            Event::Process(seen) => self.processes.see(seen),
+            Event::Use(used) => self.handle_use(used),
+            Event::Segment(segment) => self.handle_segment(segment),
+            Event::Traffic(traffic) => self.handle_traffic(traffic),
         }
     }
 
@@ -151,10 +161,12 @@ impl Tracker {
     pub fn poll_timeout(&self) -> Option<MonoNs> {
         let requests = self.hidden.requests.unsettled.front();
         let timewaits = self.hidden.timewaits.unanswered.front();
+        let closing = self.between.closing.front();
         [
             self.deadlines.front().map(|&(deadline, _)| deadline),
             requests.map(|&(deadline, _)| deadline),
             timewaits.map(|&(deadline, _)| deadline),
+            closing.map(|&(deadline, _)| deadline),
         ]
         .into_iter()
         .flatten()
@@ -164,6 +176,7 @@ impl Tracker {
     /// Tells that it is `now`: changes that have waited long enough are let go as they are.
     pub fn handle_timeout(&mut self, now: MonoNs) {
         self.hidden.timewaits.give_up(now);
+        self.end_closing(now);
         self.close_unanswered(now);
         self.settle_requests(now);
         self.sweep_overdue(now);
@@ -183,6 +196,7 @@ impl Tracker {
     /// they were first seen.
     pub fn finish(&mut self, now: MonoNs) {
         self.handle_timeout(now);
+        self.end_closing(MonoNs(u64::MAX));
         self.close_unanswered(now.plus(ANSWER_NS));
         let open = std::mem::take(&mut self.connections);
         let lossy_until = self.lossy_until;
@@ -217,10 +231,12 @@ impl Tracker {
         }
         let id = self.connection_of(change);
         let id = self.adopt_late(id, change);
+        self.note_user(id, change);
         if self.leave_full_socket(id, change) {
             return;
         }
         let without_timewait = self.without_timewait(id, change);
+        self.find_listener(id, &change.tuple());
         let is_named_child = change.from == TcpState::Listen
             && change.to == TcpState::SynRecv
             && change.tuple().is_complete();
@@ -249,24 +265,22 @@ impl Tracker {
                 }
             }
         }
+        if change.to == TcpState::Listen {
+            let (netns, tuple) = (connection.netns(), connection.tuple);
+            self.between.add_listener(netns, &tuple, id);
+        }
         if change.to == TcpState::Close {
             let has_port = change.shown.local_port != 0;
             let ending =
                 without_timewait.unwrap_or_else(|| Ending::judge(change.from, error, has_port));
-            self.end(id, Ended::Closed(ending));
+            self.close(id, ending, change.from, change.at);
         }
     }
 
     /// A connection that began in a request socket goes on at this address.
     fn begin_at_socket(&mut self, id: ConnId, change: &StateChange) {
         if let Some(old) = self.identity.at_socket(change.socket) {
-            let why = self
-                .connections
-                .get(&old)
-                .map_or(Unknown::Missed, |connection| {
-                    connection.gap(self.lossy_until)
-                });
-            self.end(old, Ended::Unseen(Ending::NotSeen, why));
+            self.end_unseen(old);
         }
         self.identity.settle(change.socket, id);
         self.show(id, None, change.at);
@@ -282,10 +296,7 @@ impl Tracker {
             }
             // The address has a new socket, or the same one connects anew: the end of what lived
             // here was not seen.
-            let why = living.map_or(Unknown::Missed, |connection| {
-                connection.gap(self.lossy_until)
-            });
-            self.end(id, Ended::Unseen(Ending::NotSeen, why));
+            self.end_unseen(id);
         }
         if let Some(id) = self.identity.take_found(change) {
             if !change.starts_connection() {
@@ -299,6 +310,15 @@ impl Tracker {
         self.add(connection);
         self.identity.settle(change.socket, id);
         id
+    }
+
+    /// Ends a connection whose socket's address belongs to another one now.
+    fn end_unseen(&mut self, id: ConnId) {
+        let why = self
+            .connections
+            .get(&id)
+            .map_or(Unknown::Missed, |living| living.gap(self.lossy_until));
+        self.end(id, Ended::Unseen(Ending::NotSeen, why));
     }
 
     /// Why earlier changes of a connection that begins in its midst were not seen.
@@ -356,6 +376,10 @@ impl Tracker {
             return;
         }
         let id = self.number();
+        if existing.state == TcpState::Listen {
+            let (netns, tuple) = (Some(existing.netns), &existing.tuple);
+            self.between.add_listener(netns, tuple, id);
+        }
         let mut connection = Connection::found(id, existing);
         connection.judge(&self.selection);
         if connection.verdict != Verdict::Hidden {
@@ -390,13 +414,19 @@ impl Tracker {
         self.connections.insert(connection.id, connection);
     }
 
-    /// Takes a connection out and tells its life, if it may be shown.
+    /// Takes a connection out and tells its life, if it may be shown. One that has closed ends by that, whatever comes
+    /// after it.
     fn end(&mut self, id: ConnId, ended: Ended) {
         let Some(mut connection) = self.connections.remove(&id) else {
             return;
         };
+        let ended = connection.closing.map_or(ended, Ended::Closed);
         self.identity
             .forget(id, connection.socket, connection.cookie, &connection.tuple);
+        if connection.is_listener() {
+            let (netns, tuple) = (connection.netns(), &connection.tuple);
+            self.between.forget_listener(netns, tuple, id);
+        }
         if let Some(half_open) = connection.half_open {
             let netns = connection.netns();
             self.hidden

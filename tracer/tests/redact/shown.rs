@@ -27,6 +27,8 @@ fn head() -> Head {
         time_wait: "fentry".to_owned(),
         half_open: "fentry".to_owned(),
         sees_silent_rearms: false,
+        tells_resets: false,
+        reset_reasons: Default::default(),
         hz: None,
         missing: vec!["the cgroup of quagga".to_owned()],
         notes: vec!["cannot look into /run/netns/quagga".to_owned()],

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ClockLine;
 use crate::evidence::entry::{Head, TimeZoneOf, User};
-use crate::model::{MonoNs, Privileges};
+use crate::model::{MonoNs, Privileges, ResetReasons};
 
 /// What traced, on what, and how. The keys are the fields of [`Head`].
 #[derive(Serialize, Deserialize)]
@@ -23,6 +23,11 @@ pub(in crate::evidence) struct HeadLine {
     half_open: String,
     sees_silent_rearms: bool,
     hz: Option<u32>,
+    /// Only where it is so; older evidence does not know of it.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    tells_resets: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reset_reasons: Vec<(u32, String)>,
     missing: Vec<String>,
     notes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +112,8 @@ impl From<&Head> for HeadLine {
             half_open: head.half_open,
             sees_silent_rearms: head.sees_silent_rearms,
             hz: head.hz,
+            tells_resets: head.tells_resets,
+            reset_reasons: head.reset_reasons.0.into_iter().collect(),
             missing: head.missing,
             notes: head.notes,
             privileges: head.privileges.map(PrivilegesLine::from),
@@ -147,6 +154,8 @@ impl HeadLine {
             half_open: self.half_open,
             sees_silent_rearms: self.sees_silent_rearms,
             hz: self.hz,
+            tells_resets: self.tells_resets,
+            reset_reasons: ResetReasons(self.reset_reasons.into_iter().collect()),
             missing: self.missing,
             notes: self.notes,
             privileges: self.privileges.map(Privileges::from),

@@ -7,7 +7,7 @@ use crate::evidence::{
 };
 use crate::model::{
     Answer, Batch, Endpoint, Existing, Found, KernelCounters, Look, Loss, LossCause, MonoNs,
-    Privileges, Question, Reading, TcpSettings, TcpState, Tuple, TwReuse,
+    Privileges, Question, Reading, ResetReasons, TcpSettings, TcpState, Tuple, TwReuse,
 };
 
 pub(super) fn head() -> Head {
@@ -23,6 +23,8 @@ pub(super) fn head() -> Head {
         time_wait: "fentry".to_owned(),
         half_open: "off".to_owned(),
         sees_silent_rearms: true,
+        tells_resets: false,
+        reset_reasons: ResetReasons::default(),
         hz: None,
         missing: vec!["no \"cgroup2\"".to_owned()],
         notes: Vec::new(),

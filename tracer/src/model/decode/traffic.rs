@@ -5,7 +5,24 @@ use std::mem::offset_of;
 use tracer_ebpf::{TRAFFIC_SIZE, TrafficRecord as Record, traffic_known as known};
 
 use super::DecodeError;
+use crate::model::traffic::DONE;
 use crate::model::{Bytes, Figures, MonoNs, Segments, Socket, Standing, Timers, Traffic};
+
+/// What was sent and received of data.
+///
+/// # Kernel
+///
+/// `bytes_sent` counts what is sent again, `bytes_received` the other end's FIN, which sets `SOCK_DONE`.
+fn data(bytes: &[u8; TRAFFIC_SIZE]) -> Bytes {
+    let retransmitted = field!(bytes, bytes_retransmitted: u64);
+    let received = field!(bytes, bytes_received: u64);
+    let had_fin = field!(bytes, flags: u32) & DONE != 0;
+    Bytes {
+        sent: field!(bytes, bytes_sent: u64).saturating_sub(retransmitted),
+        retransmitted,
+        received: received.saturating_sub(u64::from(had_fin)),
+    }
+}
 
 /// Nanoseconds that an eighth of a microsecond has.
 const NS_IN_EIGHTH: u64 = 125;
@@ -31,12 +48,7 @@ pub(super) fn traffic(bytes: &[u8; TRAFFIC_SIZE]) -> Result<Traffic, DecodeError
         socket: Socket(field!(bytes, socket: u64)),
         cookie: has(known::COOKIE).then(|| field!(bytes, cookie: u64)),
         figures: Figures {
-            bytes: has(known::BYTES).then(|| Bytes {
-                sent: field!(bytes, bytes_sent: u64),
-                acked: field!(bytes, bytes_acked: u64),
-                retransmitted: field!(bytes, bytes_retransmitted: u64),
-                received: field!(bytes, bytes_received: u64),
-            }),
+            bytes: has(known::BYTES).then(|| data(bytes)),
             segments: has(known::SEGMENTS).then(|| Segments {
                 sent: field!(bytes, segments_sent: u32),
                 received: field!(bytes, segments_received: u32),

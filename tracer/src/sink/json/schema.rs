@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
+use super::between::{CarriedValue, EventValue, OpenerValue, OwnerOfLife};
 use crate::model::{Endpoint, Naming, Privileges};
 use crate::stats::Summary;
 
@@ -102,6 +103,9 @@ pub(super) struct ChangeLine {
     pub(super) netns: Option<u32>,
     pub(super) cookie: Option<u64>,
     pub(super) owner: Option<OwnerValue>,
+    /// Who opened the connection (connected, or listens), where that is another process than the owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) opened_by: Option<OpenerValue>,
     /// With `--raw` only: the task that was on the CPU, whoever it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) task_on_cpu: Option<TaskValue>,
@@ -131,7 +135,18 @@ pub(super) struct TimelineLine {
     pub(super) half_open_end: Option<&'static str>,
     pub(super) lifetime_ns: Option<u64>,
     pub(super) segments: Vec<SegmentValue>,
-    pub(super) owner: Option<OwnerValue>,
+    pub(super) owner: Option<OwnerOfLife>,
+    /// As of a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) opened_by: Option<OpenerValue>,
+    /// What it carried until its full socket closed; `null` where it has not, or nothing was told.
+    pub(super) carried: Option<CarriedValue>,
+    /// Retransmissions, resets and errors; the first 32 of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) events: Vec<EventValue>,
+    /// How many more there were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) events_left_out: Option<u64>,
     pub(super) netns: Option<u32>,
     pub(super) cookie: Option<u64>,
 }

@@ -1,7 +1,8 @@
 //! A connection's life as a picture: a bar a state, as long as its share of the whole.
 
+use super::between;
 use super::fold::{block, columns, fold};
-use super::{Text, duration, ends, failed, gone, lasted, process, within};
+use super::{Text, duration, ends, failed, gone, lasted, within};
 use crate::model::TcpState::TimeWait;
 use crate::track::{Closer, Ending, Opened, Span, Timeline, Unknown};
 
@@ -18,14 +19,13 @@ pub(super) fn life(text: &Text, timeline: &Timeline) -> String {
     let head = head(timeline).join(" · ");
     let mut out = block("┌ ", "│ ", &head, text.width, str::to_owned);
     out += &segments(text, timeline);
+    out += &between::between(text, timeline);
     out + &end(text, timeline)
 }
 
 fn head(timeline: &Timeline) -> Vec<String> {
     let mut head = vec![ends(&timeline.tuple, timeline.is_listener())];
-    if timeline.owner.process.is_some() {
-        head.push(process(timeline.owner.process, None));
-    }
+    head.extend(between::whose(timeline));
     head.extend(opened(timeline).map(str::to_owned));
     head.extend(
         timeline

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::*;
 use crate::model::TcpState::{self, *};
 use crate::model::event::{ShownTuple, Task};
-use crate::model::{Endpoint, Family, MonoNs, Privileges, RequestEnd};
+use crate::model::{Endpoint, Family, MonoNs, Privileges, RequestEnd, ResetReasons};
 use crate::stats::{Comparison, Methods, SummaryBuilder, TimewaitSockets};
 use crate::track::{
     Closer, ConnId, Ending, Opened, Origin, Output, Owner, Segment, Timeline, Unknown,
@@ -32,6 +32,7 @@ fn text(width: Option<usize>, names: Naming, raw: bool) -> Text {
         width,
         verbose: true,
         timewait_hooked: false,
+        reset_reasons: ResetReasons::default(),
     }
 }
 
@@ -139,6 +140,9 @@ fn timelines(addr: IpAddr) -> Vec<Timeline> {
         Some(Ending::GivenUp),
     ];
     let timeline = |ended| Timeline {
+        people: crate::track::People::default(),
+        figures: None,
+        marks: crate::track::Marks::default(),
         conn: ConnId(1),
         family: Family::Ipv4,
         tuple: tuple(addr),
@@ -171,6 +175,7 @@ fn timelines(addr: IpAddr) -> Vec<Timeline> {
 
 fn session() -> Session {
     Session {
+        reset_reasons: ResetReasons::default(),
         tracer: "0.1.0".to_owned(),
         kernel: "6.12.117+deb13-cloud-amd64".to_owned(),
         machine: "x86_64".to_owned(),

@@ -17,6 +17,7 @@ use super::error::{LiveError, load_error, program_error};
 use super::hidden::{self, Hidden};
 use super::mapped::MappedArray;
 use super::{Hook, Live, MethodChoice, Options};
+use crate::model::ResetReasons;
 use crate::source::btf::Btf;
 use crate::source::format::classic_offsets;
 use crate::source::kernel_filter::kernel_filter;
@@ -105,11 +106,8 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
         minisocks.as_ref().map_err(|field| *field),
     )?;
     let mut missing: Vec<String> = found.missing.into_iter().map(str::to_owned).collect();
-    missing.extend(between::attach(
-        &mut object,
-        &kernel_types,
-        processes.is_some(),
-    ));
+    let between = between::attach(&mut object, &kernel_types, processes.is_some());
+    missing.extend(between.missing);
     let program: &mut BtfTracePoint = program(&mut object, Hook::Btf, "state_change_typed")?;
     program
         .load("inet_sock_set_state", &kernel_types)
@@ -122,7 +120,9 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
         .map_err(|error| program_error(Hook::Btf, &error))?
         .try_clone();
     let mut live = finish(object, fd, Hook::Btf, missing, hidden)?;
-    live.reset_reasons = usage::reset_reasons(&types);
+    live.tells_resets = between.tells_resets;
+    let reasons = usage::reset_reasons(&types).into_iter().collect();
+    live.reset_reasons = ResetReasons(reasons);
     Ok(live)
 }
 
@@ -249,7 +249,8 @@ fn finish(
         sees_silent_rearms: hidden.sees_silent_rearms,
         requests: hidden.requests,
         missing,
-        reset_reasons: Vec::new(),
+        tells_resets: false,
+        reset_reasons: ResetReasons::default(),
         ring: wait_for(ring).map_err(LiveError::Wait)?,
         losses: Losses::new(counters, epoch, fd),
         log: KernelLog::open(&mut object),

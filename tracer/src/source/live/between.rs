@@ -26,29 +26,58 @@ const SEGMENTS: [(Hooked, &str); 4] = [
     ),
 ];
 
-/// Attaches what the kernel allows; returns what will be missing. Who uses a socket is told only where
-/// `processes` can be told.
-pub(super) fn attach(object: &mut Ebpf, types: &KernelBtf, processes: bool) -> Vec<String> {
+/// What is attached.
+pub(super) struct Between {
+    /// Whether resets that this host sends are told.
+    pub(super) tells_resets: bool,
+    pub(super) missing: Vec<String>,
+}
+
+/// Attaches what the kernel allows. Who uses a socket is told only where `processes` can be told.
+pub(super) fn attach(object: &mut Ebpf, types: &KernelBtf, processes: bool) -> Between {
     let mut missing = Vec::new();
+    let mut tells_resets = true;
     for (hook, what) in SEGMENTS {
         if let Err(error) = track(object, types, hook) {
             unload(object, hook.0);
-            missing.push(format!("{what} ({}: {error})", hook.1));
+            tells_resets &= hook != RESET_SENT;
+            missing.push(format!("{what} ({})", refusal(hook.1, &error)));
         }
     }
+    missing.extend(users(object, types, processes));
+    Between {
+        tells_resets,
+        missing,
+    }
+}
+
+/// Why a hook could not be attached, without the verifier's log.
+fn refusal(hooked: &str, error: &ProgramError) -> String {
+    let cause = match error {
+        ProgramError::LoadError { io_error, .. } => io_error.to_string(),
+        other => other.to_string(),
+    };
+    format!("{hooked}: {cause}")
+}
+
+fn users(object: &mut Ebpf, types: &KernelBtf, processes: bool) -> Vec<String> {
+    let mut missing = Vec::new();
     if !processes {
         missing.push("what processes were started as, and who used a socket between its state changes (Linux 5.11 has that)".to_owned());
         return missing;
     }
     if let Err(error) = track(object, types, RECEIVED) {
         unload(object, RECEIVED.0);
-        missing.push(format!("who reads from a socket ({}: {error})", RECEIVED.1));
+        missing.push(format!(
+            "who reads from a socket ({})",
+            refusal(RECEIVED.1, &error)
+        ));
     }
     if let Err(error) = leave(object, types, ACCEPTED) {
         unload(object, ACCEPTED.0);
         missing.push(format!(
-            "who accepted a connection, until it reads from it or closes it ({}: {error})",
-            ACCEPTED.1
+            "who accepted a connection, until it reads from it or closes it ({})",
+            refusal(ACCEPTED.1, &error)
         ));
     }
     missing

@@ -62,6 +62,9 @@ fn request(end: Option<RequestEnd>) -> Origin {
 
 fn timeline(conn: u64, ended: Ending, rearmed: u32) -> Output {
     Output::Timeline(Timeline {
+        people: crate::track::People::default(),
+        figures: None,
+        marks: crate::track::Marks::default(),
         conn: ConnId(conn),
         family: Family::Ipv4,
         tuple: Tuple::default(),

@@ -134,6 +134,9 @@ impl Host {
 
     fn timeline(&mut self, conn: Conn, ended: Option<Ending>, rearmed: u32) {
         self.figures.add(&Output::Timeline(Timeline {
+            people: track::People::default(),
+            figures: None,
+            marks: track::Marks::default(),
             conn: ConnId(conn.id),
             family: Family::Ipv4,
             tuple: Tuple {
@@ -167,6 +170,7 @@ fn owner(pid: u32, name: &[u8]) -> Owner {
     let mut comm = Comm::default();
     comm.0[..name.len()].copy_from_slice(name);
     Owner {
+        opened_by: None,
         process: Some((pid, comm)),
         uid: Some(0),
         cgroup: Some(77),

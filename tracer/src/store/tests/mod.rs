@@ -13,7 +13,7 @@ use crate::cli::record::RecordPlan;
 use crate::evidence::{
     Clock, Closing, Entry, Head, Namespace, Reader, Sealed, TimeZoneOf, Turn, User, Writer,
 };
-use crate::model::{Batch, Loss, LossCause, MonoNs, Reading};
+use crate::model::{Batch, Loss, LossCause, MonoNs, Reading, ResetReasons};
 use crate::store::recorder::{Outcome, Recorder};
 use shelf::Shelf;
 
@@ -83,6 +83,8 @@ fn head() -> Head {
         time_wait: "fentry".to_owned(),
         half_open: "fentry".to_owned(),
         sees_silent_rearms: true,
+        tells_resets: false,
+        reset_reasons: ResetReasons::default(),
         hz: None,
         missing: Vec::new(),
         notes: Vec::new(),

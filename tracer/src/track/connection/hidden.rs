@@ -5,9 +5,10 @@ use crate::model::{
     Existing, MonoNs, Request, RequestEnd, StateChange, TcpState, Ticks, Timewait, TimewaitEnd,
 };
 use crate::track::hidden::{HalfOpen, InTimewait, TimewaitKey};
-use crate::track::output::{Change, ConnId, Opened, Origin, Owner, Span, Unknown};
+use crate::track::output::{Change, ConnId, Marks, Opened, Origin, Span, Unknown};
 use crate::track::selection::Verdict;
 use crate::track::tracker::last_armed;
+use crate::track::users::Users;
 
 /// Two readings of one moment agree when they are within this, in nanoseconds: a tick of the slowest
 /// kernel, and the millisecond in which ages are told.
@@ -220,7 +221,12 @@ impl Connection {
             opened: Opened::Passive,
             socket_family: request.tuple.family().unwrap_or(crate::model::Family::Ipv4),
             netns: request.netns,
-            owner: Owner::default(),
+            uid: None,
+            cgroup: None,
+            users: Users::default(),
+            traffic: None,
+            marks: Marks::default(),
+            closing: None,
             past: Vec::new(),
             began_error_ns: 0,
             state: TcpState::SynRecv,

@@ -3,7 +3,7 @@
 use super::{Connection, Moment};
 use crate::model::{Endpoint, MonoNs, TcpState, Tuple};
 use crate::track::Ending;
-use crate::track::output::{Closer, Segment, Span, Timeline, Unknown};
+use crate::track::output::{Closer, People, Segment, Span, Timeline, Unknown};
 
 impl Connection {
     /// Ends the connection and tells its life.
@@ -58,7 +58,17 @@ impl Connection {
             closed_first: closed_first(&self.past, ended),
             ended,
             lifetime,
-            owner: self.owner,
+            owner: self.owner(),
+            people: People {
+                process: self.users.owner().and_then(|user| user.process.clone()),
+                opened_by: self
+                    .users
+                    .opened_by
+                    .as_ref()
+                    .and_then(|user| user.process.clone()),
+            },
+            figures: self.traffic.as_ref().map(|traffic| traffic.figures),
+            marks: self.marks,
             netns: self.netns,
             cookie: self.cookie,
             timewait_end: self.timewait_end,
@@ -100,7 +110,13 @@ fn closed_first(segments: &[Segment], ended: Option<Ending>) -> Option<Closer> {
     }
     match ended {
         Some(Ending::ResetByPeer) if passed(TcpState::Established) => Some(Closer::Remote),
-        Some(Ending::Aborted) if passed(TcpState::Established) => Some(Closer::Local),
+        Some(
+            Ending::Aborted
+            | Ending::AbortedUnread(_)
+            | Ending::AbortedByLinger
+            | Ending::ListenerGone
+            | Ending::Killed,
+        ) if passed(TcpState::Established) => Some(Closer::Local),
         _ => None,
     }
 }

@@ -184,6 +184,7 @@ fn story(lives: &[Vec<Life>]) -> Story {
 fn run(events: Vec<Event>) -> Vec<Output> {
     let mut tracker = Tracker::new(Selection::default(), Limits::default());
     tracker.follow(Follows {
+        resets: false,
         timewaits: Timewaits::Hooked,
         requests: true,
         armings: false,

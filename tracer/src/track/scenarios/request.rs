@@ -12,6 +12,7 @@ fn run(events: &[Event]) -> Vec<Output> {
 fn run_with(selection: Selection, events: &[Event]) -> Vec<Output> {
     let mut tracker = Tracker::new(selection, Limits::default());
     tracker.follow(Follows {
+        resets: false,
         timewaits: Timewaits::Unseen,
         requests: true,
         armings: false,
@@ -146,6 +147,7 @@ fn a_timer_that_is_set_again_is_a_syn_ack_sent_again() {
     let still = |events: &[Event]| {
         let mut tracker = Tracker::new(Selection::default(), Limits::default());
         tracker.follow(Follows {
+            resets: false,
             requests: true,
             ..Follows::default()
         });
@@ -278,6 +280,7 @@ fn a_lost_end_is_let_go_one_day() {
     let second = 1_000_000_000;
     let mut tracker = Tracker::new(Selection::default(), Limits::default());
     tracker.follow(Follows {
+        resets: false,
         requests: true,
         ..Follows::default()
     });

@@ -11,6 +11,7 @@ const SECOND: u64 = 1_000_000_000;
 fn tracker(timewaits: Timewaits) -> Tracker {
     let mut tracker = Tracker::new(Selection::default(), Limits::default());
     tracker.follow(Follows {
+        resets: false,
         timewaits,
         requests: false,
         armings: false,
@@ -333,6 +334,7 @@ fn one_that_was_there_before_has_its_age_where_the_kernel_tells_it() {
     let found = |age_s: Option<u64>, left_s: u64| {
         let mut tracker = Tracker::new(Selection::default(), Limits::default());
         tracker.follow(Follows {
+            resets: false,
             timewaits: Timewaits::Hooked,
             ..Follows::default()
         });
@@ -370,6 +372,7 @@ fn one_that_was_there_before_in_fin_wait2_is_said_to_be_a_timewait_socket() {
     for (full_socket, expected) in [(false, vec![100]), (true, vec![])] {
         let mut tracker = Tracker::new(Selection::default(), Limits::default());
         tracker.follow(Follows {
+            resets: false,
             timewaits: Timewaits::Hooked,
             ..Follows::default()
         });
@@ -522,6 +525,7 @@ fn an_arming_that_nobody_told_shows_in_what_the_timer_is_set_for() {
     let rearmed = |armings| {
         let mut tracker = Tracker::new(Selection::default(), Limits::default());
         tracker.follow(Follows {
+            resets: false,
             timewaits: Timewaits::Hooked,
             armings,
             ..Follows::default()

@@ -103,6 +103,7 @@ impl Tracker {
         let shown = connection.request_change(event.at);
         self.add(connection);
         self.hidden.requests.add(event, id);
+        self.find_listener(id, &event.tuple);
         self.show(id, Some(shown), event.at);
         let hidden = self
             .connections

@@ -6,8 +6,8 @@ use crate::evidence::entry::{
     Asked, Clock, Closing, Entry, Head, Namespace, TimeZoneOf, Turn, User,
 };
 use crate::model::{
-    Answer, Batch, Endpoint, Existing, KernelCounters, Look, MonoNs, Question, Reading, TcpState,
-    Tuple,
+    Answer, Batch, Endpoint, Existing, KernelCounters, Look, MonoNs, Question, Reading,
+    ResetReasons, TcpState, Tuple,
 };
 
 /// In every name.
@@ -48,6 +48,8 @@ fn head() -> Head {
         time_wait: "fentry".to_owned(),
         half_open: "off".to_owned(),
         sees_silent_rearms: true,
+        tells_resets: false,
+        reset_reasons: ResetReasons::default(),
         hz: Some(250),
         missing: all_named(&["the cgroup (/srv/#: Permission denied)", "#"]),
         notes: all_named(&[

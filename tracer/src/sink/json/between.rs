@@ -1,0 +1,149 @@
+//! What a timeline tells of its processes, of what it carried, and of what happened between its changes.
+
+use serde::Serialize;
+
+use super::{name, owner};
+use crate::model::{Figures, Process, ResetReasons, SegmentNews};
+use crate::sink::words;
+use crate::track::{Marks, Owner, People};
+
+/// An owner of a timeline: that of a change, and what is known of its process.
+#[derive(Serialize)]
+pub(super) struct OwnerOfLife {
+    #[serde(flatten)]
+    owner: super::OwnerValue,
+    #[serde(flatten)]
+    process: Option<ProcessValue>,
+}
+
+/// A process, as it was when it was first seen using a socket.
+#[derive(Serialize)]
+struct ProcessValue {
+    /// Its parent.
+    ppid: Option<u32>,
+    start_mono_ns: Option<u64>,
+    /// Path of its executable, in its own mount namespace.
+    exe: Option<String>,
+    /// Its arguments, its own name first, 256 bytes of them.
+    args: Option<Vec<String>>,
+    /// Whether there are more; absent where there are not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    args_cut: bool,
+    /// Path of its cgroup (version 2).
+    cgroup_path: Option<String>,
+}
+
+impl From<&Process> for ProcessValue {
+    fn from(process: &Process) -> Self {
+        let args = process.args.as_ref();
+        Self {
+            ppid: process.ppid,
+            start_mono_ns: process.started.map(|at| at.0),
+            exe: process.exe.clone(),
+            args: args.map(|args| args.words.clone()),
+            args_cut: args.is_some_and(|args| args.cut),
+            cgroup_path: process.cgroup.clone(),
+        }
+    }
+}
+
+pub(super) fn owner_of_life(whose: &Owner, people: &People) -> Option<OwnerOfLife> {
+    Some(OwnerOfLife {
+        owner: owner(whose)?,
+        process: people.process.as_deref().map(ProcessValue::from),
+    })
+}
+
+/// Who opened a connection that another process uses.
+#[derive(Serialize)]
+pub(super) struct OpenerValue {
+    pid: u32,
+    comm: String,
+    /// Path of its executable; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exe: Option<String>,
+}
+
+pub(super) fn opener(whose: &Owner, people: Option<&People>) -> Option<OpenerValue> {
+    let (pid, comm) = whose.other_opener()?;
+    let process = people.and_then(|people| people.opened_by.as_deref());
+    Some(OpenerValue {
+        pid,
+        comm: name(comm),
+        exe: process.and_then(|process| process.exe.clone()),
+    })
+}
+
+/// What a connection carried until its full socket closed.
+#[derive(Serialize)]
+pub(super) struct CarriedValue {
+    /// Bytes of data sent, each once.
+    bytes_sent: Option<u64>,
+    /// Bytes of data sent again.
+    bytes_retransmitted: Option<u64>,
+    /// Bytes of data received.
+    bytes_received: Option<u64>,
+    /// Segments sent, those without data too.
+    segments_sent: Option<u32>,
+    segments_received: Option<u32>,
+    /// Segments sent again.
+    retransmits: Option<u32>,
+    /// Smoothed round-trip time; `null` where none was measured.
+    rtt_ns: Option<u64>,
+    /// Congestion window in segments.
+    congestion_window: Option<u32>,
+}
+
+impl From<&Figures> for CarriedValue {
+    fn from(figures: &Figures) -> Self {
+        Self {
+            bytes_sent: figures.bytes.map(|bytes| bytes.sent),
+            bytes_retransmitted: figures.bytes.map(|bytes| bytes.retransmitted),
+            bytes_received: figures.bytes.map(|bytes| bytes.received),
+            segments_sent: figures.segments.map(|segments| segments.sent),
+            segments_received: figures.segments.map(|segments| segments.received),
+            retransmits: figures.retransmits,
+            rtt_ns: figures.rtt_ns,
+            congestion_window: figures.congestion_window,
+        }
+    }
+}
+
+/// Something that happened between two changes.
+#[derive(Serialize)]
+pub(super) struct EventValue {
+    mono_ns: u64,
+    /// `retransmitted`, `reset_sent`, `reset_received` or `error`.
+    what: &'static str,
+    /// State of the socket then.
+    state: String,
+    /// The kernel's reason for a reset, in its own words; absent where it tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The errno of an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errno: Option<u32>,
+}
+
+pub(super) fn events(
+    marks: &Marks,
+    reasons: &ResetReasons,
+    named: impl Fn(crate::model::TcpState) -> String,
+) -> Vec<EventValue> {
+    let event = |mark: &crate::track::Mark| EventValue {
+        mono_ns: mark.at.0,
+        what: words::segment(mark.what),
+        state: named(mark.state),
+        reason: match mark.what {
+            SegmentNews::ResetSent { reason } => reason
+                .and_then(|reason| reasons.name(reason))
+                .map(str::to_owned),
+            _ => None,
+        },
+        errno: match mark.what {
+            SegmentNews::Error(errno) => Some(errno),
+            _ => None,
+        },
+    };
+    marks.first.iter().map(event).collect()
+}

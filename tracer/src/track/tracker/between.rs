@@ -1,0 +1,181 @@
+//! What happens between state changes: uses of a socket, segments, and what is told of a close just after it.
+//!
+//! **Owns:** whose a connection is as time goes on, and for how long a close waits for its reset.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::model::{
+    MonoNs, Segment, SegmentNews, Socket, StateChange, TcpState, Traffic, Tuple, Use,
+};
+use crate::track::connection::Ended;
+use crate::track::output::{ConnId, Mark};
+use crate::track::users::User;
+use crate::track::{Ending, Tracker};
+
+/// How long a close waits for the reset that says more, in nanoseconds. The kernel sends it just after the change, on
+/// the same CPU (`__tcp_close`, `tcp_disconnect`, `tcp_rcv_state_process`).
+const RESET_NS: u64 = 1_000_000;
+
+/// Listening sockets by namespace and port, and closes that wait.
+#[derive(Debug, Default)]
+pub(super) struct Between {
+    listeners: HashMap<(u32, u16), Vec<ConnId>>,
+    /// Connections that have closed, and when their end is told at the latest, in the order of time.
+    pub(super) closing: VecDeque<(MonoNs, ConnId)>,
+}
+
+impl Between {
+    pub(super) fn add_listener(&mut self, netns: Option<u32>, tuple: &Tuple, id: ConnId) {
+        if let (Some(netns), Some(port)) = (netns, tuple.local.port) {
+            self.listeners.entry((netns, port)).or_default().push(id);
+        }
+    }
+
+    pub(super) fn forget_listener(&mut self, netns: Option<u32>, tuple: &Tuple, id: ConnId) {
+        let (Some(netns), Some(port)) = (netns, tuple.local.port) else {
+            return;
+        };
+        if let Some(same) = self.listeners.get_mut(&(netns, port)) {
+            same.retain(|&other| other != id);
+            if same.is_empty() {
+                self.listeners.remove(&(netns, port));
+            }
+        }
+    }
+}
+
+impl Tracker {
+    /// Takes in that a process uses a socket.
+    pub(super) fn handle_use(&mut self, used: &Use) {
+        self.handle_timeout(used.at);
+        let Some(id) = self.connection_at(used.socket, used.cookie) else {
+            return;
+        };
+        let user = self.processes.user(&used.task);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.used_by(user);
+        }
+        self.show(id, None, used.at);
+    }
+
+    /// Takes in that something happened to a connection between its changes.
+    pub(super) fn handle_segment(&mut self, segment: &Segment) {
+        self.handle_timeout(segment.at);
+        let Some(id) = self.connection_at(segment.socket, segment.cookie) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.mark(Mark {
+            at: segment.at,
+            state: segment.state,
+            what: segment.what,
+        });
+        if let (Some(ending), SegmentNews::ResetSent { .. }) = (connection.closing, segment.what) {
+            self.end(id, Ended::Closed(ending));
+        }
+    }
+
+    /// Takes in what a connection carried whose socket is about to close.
+    pub(super) fn handle_traffic(&mut self, traffic: &Traffic) {
+        self.handle_timeout(traffic.at);
+        if let Some(id) = self.connection_at(traffic.socket, traffic.cookie)
+            && let Some(connection) = self.connections.get_mut(&id)
+        {
+            connection.traffic = Some(Box::new(*traffic));
+        }
+    }
+
+    /// The connection that lives at a socket, or was found with its cookie and has not changed yet.
+    fn connection_at(&self, socket: Socket, cookie: Option<u64>) -> Option<ConnId> {
+        let id = match self.identity.at_socket(socket) {
+            Some(id) => id,
+            None => self.identity.found_with(cookie?)?,
+        };
+        let known = self.connections.get(&id)?.cookie;
+        let is_other = known.zip(cookie).is_some_and(|(mine, other)| mine != other);
+        (!is_other).then_some(id)
+    }
+
+    /// Notes whose socket changes, where its user does that.
+    pub(super) fn note_user(&mut self, id: ConnId, change: &StateChange) {
+        if change.task_holds_socket != Some(true) || change.is_killed() || change.task.is_kernel {
+            return;
+        }
+        let user = self.processes.user(&change.task);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.used_by(user);
+        }
+    }
+
+    /// Looks whose listener a connection of the other end came to.
+    pub(super) fn find_listener(&mut self, id: ConnId, tuple: &Tuple) {
+        let wants = |id| {
+            self.connections
+                .get(&id)
+                .is_some_and(|one| one.wants_listener())
+        };
+        if !tuple.is_complete() || !wants(id) {
+            return;
+        }
+        let netns = self.connections.get(&id).and_then(|one| one.netns());
+        let opener = netns.and_then(|netns| self.owner_of_listener(netns, tuple));
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.users.opened_by = opener;
+            connection.users.is_listener_sought = true;
+        }
+    }
+
+    /// Returns whose the listener is that a connection came to; nobody where several could be that belong to several.
+    fn owner_of_listener(&self, netns: u32, tuple: &Tuple) -> Option<User> {
+        let ids = self.between.listeners.get(&(netns, tuple.local.port?))?;
+        let listeners = ids.iter().filter_map(|id| self.connections.get(id));
+        let (mut exact, mut any) = (Vec::new(), Vec::new());
+        for listener in listeners {
+            match listener.tuple.local.addr {
+                addr if addr == tuple.local.addr => exact.push(listener),
+                None => any.push(listener),
+                Some(addr) if addr.to_canonical().is_unspecified() => any.push(listener),
+                Some(_) => {}
+            }
+        }
+        let candidates = if exact.is_empty() { any } else { exact };
+        let users = &candidates.first()?.users;
+        let owner = users.opened_by.as_ref().or(users.last.as_ref())?;
+        let is_the_only_one = candidates.iter().all(|other| {
+            let other = other.users.opened_by.as_ref().or(other.users.last.as_ref());
+            other.is_some_and(|other| other.pid == owner.pid)
+        });
+        is_the_only_one.then(|| owner.clone())
+    }
+
+    /// Ends a connection that changed to CLOSE, at once or when its reset has come.
+    pub(super) fn close(&mut self, id: ConnId, ending: Ending, last: TcpState, at: MonoNs) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let ending = match &connection.traffic {
+            Some(traffic) => ending.explained(last, &traffic.standing),
+            None => ending,
+        };
+        if !(self.follows.resets && ending.may_send_reset()) {
+            self.end(id, Ended::Closed(ending));
+            return;
+        }
+        connection.closing = Some(ending);
+        self.between.closing.push_back((at.plus(RESET_NS), id));
+    }
+
+    /// Ends those connections of which no reset is waited for any longer.
+    pub(super) fn end_closing(&mut self, now: MonoNs) {
+        while let Some(&(deadline, id)) = self.between.closing.front()
+            && deadline <= now
+        {
+            self.between.closing.pop_front();
+            if let Some(ending) = self.connections.get(&id).and_then(|one| one.closing) {
+                self.end(id, Ended::Closed(ending));
+            }
+        }
+    }
+}

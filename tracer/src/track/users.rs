@@ -1,0 +1,192 @@
+//! Who used a socket, and what is known of the processes that did.
+//!
+//! **Owns:** whose a connection is: who opened it, and who was seen using it last.
+//! **Never:** a process that was only on the CPU; or what one was that had the same number before.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use crate::model::event::Comm;
+use crate::model::{Process, ProcessSeen, Task};
+
+/// The most processes that are remembered; beyond it those that were told first are forgotten.
+const MOST: usize = 1 << 16;
+
+/// A process that was seen using a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct User {
+    pub(super) pid: u32,
+    /// Name of the process; where nothing was told of it, of the thread.
+    pub(super) comm: Comm,
+    /// Name of the thread.
+    pub(super) thread: Comm,
+    /// What is known of it.
+    pub(super) process: Option<Rc<Process>>,
+}
+
+/// Who used a socket.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Users {
+    /// Who made the connection: connected, or listened.
+    pub(super) opened_by: Option<User>,
+    /// Who was seen using it last.
+    pub(super) last: Option<User>,
+    /// Whether it was looked whose listener the connection came to: that is done once, as a later listener is another.
+    pub(super) is_listener_sought: bool,
+}
+
+impl Users {
+    /// Whose it is now: who used it last, else who opened it.
+    pub(super) fn owner(&self) -> Option<&User> {
+        self.last.as_ref().or(self.opened_by.as_ref())
+    }
+
+    /// Returns whether one of them is such a one.
+    pub(super) fn any(&self, is_wanted: impl Fn(&User) -> bool) -> bool {
+        [&self.opened_by, &self.last]
+            .into_iter()
+            .flatten()
+            .any(is_wanted)
+    }
+}
+
+/// Processes that were told of.
+#[derive(Debug, Default)]
+pub(super) struct Processes {
+    by_pid: HashMap<u32, Known>,
+    /// Their numbers in the order in which they were told first.
+    told: VecDeque<u32>,
+}
+
+#[derive(Debug)]
+struct Known {
+    process: Rc<Process>,
+    /// Which of all that have had the number; `None` of one that was found when the trace began.
+    incarnation: Option<u16>,
+}
+
+impl Processes {
+    /// Takes in one that is seen using a socket.
+    pub(super) fn see(&mut self, seen: &ProcessSeen) {
+        self.add(&seen.process, Some(seen.incarnation));
+    }
+
+    /// Takes in one that held a socket when the trace began.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "sockets that existed tell no process yet")
+    )]
+    pub(super) fn find(&mut self, process: &Process) {
+        self.add(process, None);
+    }
+
+    fn add(&mut self, process: &Process, incarnation: Option<u16>) {
+        let known = Known {
+            process: Rc::new(process.clone()),
+            incarnation,
+        };
+        if self.by_pid.insert(process.pid, known).is_none() {
+            self.told.push_back(process.pid);
+        }
+        if self.told.len() > MOST
+            && let Some(oldest) = self.told.pop_front()
+        {
+            self.by_pid.remove(&oldest);
+        }
+    }
+
+    /// Returns who a task is; what is known of its process is told only where it is that very one.
+    pub(super) fn user(&self, task: &Task) -> User {
+        let known = self
+            .by_pid
+            .get(&task.pid)
+            .filter(|known| task.incarnation.is_some() && known.incarnation == task.incarnation);
+        let process = known.map(|known| Rc::clone(&known.process));
+        User {
+            pid: task.pid,
+            comm: process.as_ref().map_or(task.comm, |process| process.comm),
+            thread: task.comm,
+            process,
+        }
+    }
+
+    /// Returns one that held a socket when the trace began, or who has its number by now.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "sockets that existed tell no process yet")
+    )]
+    pub(super) fn holder(&self, pid: u32) -> Option<User> {
+        let process = &self.by_pid.get(&pid)?.process;
+        Some(User {
+            pid,
+            comm: process.comm,
+            thread: process.comm,
+            process: Some(Rc::clone(process)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MonoNs;
+
+    fn comm(name: &[u8]) -> Comm {
+        let mut bytes = [0; 16];
+        bytes[..name.len()].copy_from_slice(name);
+        Comm(bytes)
+    }
+
+    fn seen(pid: u32, name: &[u8], incarnation: u16) -> ProcessSeen {
+        ProcessSeen {
+            at: MonoNs(1),
+            process: Process::named(pid, comm(name)),
+            incarnation,
+        }
+    }
+
+    fn task(pid: u32, thread: &[u8], incarnation: Option<u16>) -> Task {
+        Task {
+            incarnation,
+            ..Task::named(pid, pid + 1, comm(thread))
+        }
+    }
+
+    #[test]
+    fn a_thread_is_called_by_the_name_of_its_process() {
+        let mut processes = Processes::default();
+        processes.see(&seen(7, b"java", 3));
+        let user = processes.user(&task(7, b"http-nio-8080-e", Some(3)));
+        assert_eq!(user.comm, comm(b"java"));
+        assert_eq!(user.thread, comm(b"http-nio-8080-e"));
+        assert!(user.process.is_some());
+    }
+
+    #[test]
+    fn nothing_is_told_of_one_that_had_the_number_before() {
+        let mut processes = Processes::default();
+        processes.see(&seen(7, b"java", 3));
+        for other in [Some(4), None] {
+            let user = processes.user(&task(7, b"curl", other));
+            assert_eq!((user.comm, user.process), (comm(b"curl"), None));
+        }
+        processes.see(&seen(7, b"curl", 4));
+        assert!(processes.user(&task(7, b"curl", Some(4))).process.is_some());
+    }
+
+    #[test]
+    fn as_many_are_remembered_as_there_is_room_for() {
+        let mut processes = Processes::default();
+        for pid in 0..MOST as u32 + 10 {
+            processes.see(&seen(pid, b"x", 1));
+        }
+        assert_eq!(processes.by_pid.len(), MOST);
+        assert!(processes.user(&task(9, b"x", Some(1))).process.is_none());
+        assert!(processes.user(&task(10, b"x", Some(1))).process.is_some());
+        processes.find(&Process::named(3, comm(b"found")));
+        assert_eq!(
+            processes.holder(3).expect("it is there").comm,
+            comm(b"found")
+        );
+    }
+}
