@@ -2,7 +2,8 @@
 
 pub use crate::model::Clock;
 use crate::model::{
-    Batch, Existing, Look, Loss, MonoNs, Privileges, Question, Reading, ResetReasons, TcpSettings,
+    Batch, Existing, Look, Loss, MonoNs, Privileges, Process, Question, Reading, ResetReasons,
+    TcpSettings,
 };
 
 /// One step of a trace.
@@ -10,7 +11,8 @@ use crate::model::{
 /// # Order
 ///
 /// [`Head`](Entry::Head) once, at the begin of each file; [`Counters`](Entry::Counters) and
-/// [`Namespaces`](Entry::Namespaces) of the begin; turns; the sockets that existed, ended by
+/// [`Namespaces`](Entry::Namespaces) of the begin; turns; the [`Processes`](Entry::Processes) that hold the sockets
+/// that existed, and those, ended by
 /// [`ExistingComplete`](Entry::ExistingComplete); turns, and clocks and namespaces now and then;
 /// [`Closing`](Entry::Closing); turns; [`End`](Entry::End). Evidence that was cut lacks the last of these.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,8 @@ pub enum Entry {
     Namespaces(Vec<Namespace>),
     /// Paths of cgroups, by id.
     Cgroups(Vec<(u64, String)>),
+    /// Who processes are. Later ones replace earlier ones, process by process.
+    Processes(Vec<Process>),
     /// A socket that existed when the trace began.
     Existing(Existing),
     /// All that existed have been told.

@@ -9,6 +9,7 @@
 
 mod head;
 mod kernel;
+mod process;
 mod turn;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ use crate::model::MonoNs;
 
 use head::HeadLine;
 use kernel::{ExistingLine, NamespaceLine, ReadingLine};
+use process::ProcessLine;
 pub(super) use turn::TurnLine;
 
 /// A line, to be written.
@@ -30,6 +32,7 @@ pub(super) enum Line {
     Counters { counters: Vec<ReadingLine> },
     Namespaces { namespaces: Vec<NamespaceLine> },
     Cgroups { cgroups: Vec<(u64, String)> },
+    Processes { processes: Vec<ProcessLine> },
     Existing(ExistingLine),
     ExistingComplete,
     Turn(TurnLine),
@@ -59,6 +62,11 @@ struct NamespacesLine {
 #[derive(Deserialize)]
 struct CgroupsLine {
     cgroups: Vec<(u64, String)>,
+}
+
+#[derive(Deserialize)]
+struct ProcessesLine {
+    processes: Vec<ProcessLine>,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +133,9 @@ impl Line {
             Entry::Cgroups(cgroups) => Self::Cgroups {
                 cgroups: cgroups.clone(),
             },
+            Entry::Processes(processes) => Self::Processes {
+                processes: processes.iter().map(ProcessLine::from).collect(),
+            },
             Entry::Existing(existing) => Self::Existing(ExistingLine::from(existing)),
             Entry::ExistingComplete => Self::ExistingComplete,
             Entry::Turn(turn) => Self::turn(turn, turn.batch.records().count() as u32),
@@ -161,6 +172,10 @@ impl Line {
                 Entry::Namespaces(namespaces.collect::<Result<_, _>>()?)
             }
             "cgroups" => Entry::Cgroups(parse::<CgroupsLine>(line)?.cgroups),
+            "processes" => {
+                let ProcessesLine { processes } = parse(line)?;
+                Entry::Processes(processes.into_iter().map(Into::into).collect())
+            }
             "existing" => Entry::Existing(parse::<ExistingLine>(line)?.into_existing()?),
             "existing_complete" => Entry::ExistingComplete,
             "turn" => {

@@ -8,6 +8,7 @@ mod addresses;
 mod keyed;
 mod names;
 mod options;
+mod processes;
 mod sockets;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::entry::{Asked, Entry, Head, Namespace, TimeZoneOf, Turn};
 use super::lines::Line;
-use crate::model::{Answer, Batch, Endpoint, Named, Process, Tuple, rewrite};
+use crate::model::{Answer, Batch, Endpoint, Named, Tuple, rewrite};
 use addresses::Addresses;
 use keyed::{Key, Purpose};
 use names::{Kind, Names};
@@ -88,6 +89,9 @@ impl Redact {
                     *path = self.cgroup(path);
                 }
                 Entry::Cgroups(cgroups)
+            }
+            Entry::Processes(processes) => {
+                Entry::Processes(processes.into_iter().map(|one| self.process(one)).collect())
             }
             Entry::Existing(mut existing) => {
                 self.tuple(&mut existing.tuple);
@@ -208,18 +212,11 @@ impl Redact {
                 Named::Address(addr) => *addr = self.addresses.of(*addr),
                 Named::Task(comm) => *comm = self.names.comm(*comm),
                 Named::Socket(socket) => *socket = self.sockets.of(*socket),
-                Named::Process(process) => self.process(process),
+                Named::Process(process) => *process = self.process(process.clone()),
             });
             self.left_out += u64::from(rewritten.is_err());
             rewritten.is_ok()
         });
-    }
-
-    fn process(&mut self, process: &mut Process) {
-        process.comm = self.names.comm(process.comm);
-        process.exe = None;
-        process.args = None;
-        process.cgroup = process.cgroup.take().map(|path| self.cgroup(&path));
     }
 
     fn tuple(&mut self, tuple: &mut Tuple) {

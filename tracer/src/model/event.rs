@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::printable::printable;
 use super::{
-    Endpoint, Family, MonoNs, ProcessSeen, Request, Segment, TcpState, Timewait, Traffic, Tuple,
-    Use,
+    Endpoint, Family, MonoNs, Process, ProcessSeen, Request, Segment, TcpState, Timewait, Traffic,
+    Tuple, Use,
 };
 
 /// One thing that happened, or was found, or was missed.
@@ -28,6 +28,8 @@ pub enum Event {
     Traffic(Traffic),
     /// Changes were lost.
     Loss(Loss),
+    /// Who a process is that held a socket when the trace began.
+    Holder(Process),
     /// A socket that existed when the trace began.
     Existing(Existing),
     /// Every socket that existed when the trace began has been told.
@@ -46,7 +48,7 @@ impl Event {
             Self::Segment(segment) => Some(segment.at),
             Self::Traffic(traffic) => Some(traffic.at),
             Self::Existing(existing) => Some(existing.at),
-            Self::Loss(_) | Self::ExistingComplete => None,
+            Self::Loss(_) | Self::Holder(_) | Self::ExistingComplete => None,
         }
     }
 }
@@ -142,6 +144,13 @@ impl Task {
 pub struct Comm(pub [u8; 16]);
 
 impl Comm {
+    /// Makes a name of bytes; `None` if they are too many.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let mut comm = [0; 16];
+        comm[..15].get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Self(comm))
+    }
+
     /// Returns the bytes before the first zero.
     pub fn bytes(&self) -> &[u8] {
         let end = self.0.iter().position(|&byte| byte == 0);
@@ -205,6 +214,8 @@ pub struct Existing {
     pub netns: u32,
     /// uid of its owner; a timewait or request socket has none.
     pub uid: Option<u32>,
+    /// Process id of whoever has it open: the only one, or the one that all others descend from.
+    pub holder: Option<u32>,
     /// Nanoseconds until the time that its timer is set for, of a timewait socket.
     pub left_ns: Option<u64>,
     /// Nanoseconds since it became a timewait socket, to a millisecond, where the kernel keeps it.

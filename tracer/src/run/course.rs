@@ -146,6 +146,14 @@ impl<T: Teller> Course<T> {
             }
             Entry::Namespaces(namespaces) => self.teller.namespaces(&namespaces),
             Entry::Cgroups(cgroups) => self.teller.cgroups(&cgroups),
+            Entry::Processes(processes) => {
+                if !self.only_counted {
+                    for process in processes {
+                        self.tracker.handle(&Event::Holder(process));
+                    }
+                }
+                Ok(())
+            }
             Entry::Existing(existing) => {
                 self.existing.push(existing);
                 Ok(())

@@ -30,7 +30,7 @@ use crate::source::asking::Asking;
 use crate::source::clock::boot_time;
 use crate::source::live::{Hook, Live};
 use crate::source::netns::Resolved;
-use crate::source::{cgroup, snapshot, timewait_ages};
+use crate::source::{cgroup, owners, snapshot, timewait_ages};
 use crate::store::Recorder;
 
 /// Rest after each reading of a busy ring buffer: changes then come in batches, and the kernel side
@@ -111,6 +111,8 @@ impl<T: Teller> Tracing<T> {
             let unknown = timewait_ages::fill(&mut snapshot.existing, &namespaces);
             snapshot.notes.extend(unknown);
         }
+        let owners = owners::find(&mut snapshot.existing, &snapshot.inodes);
+        notes.extend(owners.notes);
         let (counting, ways) = match plan.keep_privileges {
             true => (Counting::Entering(asked), Vec::new()),
             false => Counting::ways(&namespaces),
@@ -121,6 +123,7 @@ impl<T: Teller> Tracing<T> {
         }
         let mut missing = live.missing.clone();
         missing.append(&mut snapshot.notes);
+        missing.extend(owners.missing);
         missing.extend(unasked(plan, &methods));
         let mut described = described(&namespaces);
         counting.lasting(&mut described);
@@ -175,6 +178,9 @@ impl<T: Teller> Tracing<T> {
         };
 
         tracing.put(Entry::Counters(readings))?;
+        if !owners.processes.is_empty() {
+            tracing.put(Entry::Processes(owners.processes))?;
+        }
         for socket in snapshot.existing {
             tracing.put(Entry::Existing(socket))?;
         }

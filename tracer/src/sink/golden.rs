@@ -94,6 +94,7 @@ fn events() -> Vec<Event> {
         tuple: older.tuple(),
         netns: 1,
         uid: Some(33),
+        holder: None,
         left_ns: None,
         age_ns: None,
     };

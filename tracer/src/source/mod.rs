@@ -20,6 +20,7 @@ mod minisocks;
 mod mount_table;
 pub mod netns;
 mod offsets;
+pub mod owners;
 pub mod port_settings;
 pub mod preflight;
 pub mod snapshot;

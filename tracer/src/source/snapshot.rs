@@ -17,6 +17,9 @@ const ATTEMPTS: usize = 3;
 pub struct Snapshot {
     /// Each socket once, by namespace and then by cookie.
     pub existing: Vec<Existing>,
+    /// Of each of them, in the same order, the inode number of the file through which processes have it open;
+    /// `None` of one that none has.
+    pub inodes: Vec<Option<u32>>,
     /// What is missing or in doubt, and why; empty where nothing is.
     pub notes: Vec<String>,
 }
@@ -38,7 +41,7 @@ pub fn take(namespaces: &[NetNs]) -> Snapshot {
                 let keyed = found
                     .existing
                     .into_iter()
-                    .map(|one| ((one.netns, one.cookie), one));
+                    .map(|one| ((one.0.netns, one.0.cookie), one));
                 existing.extend(keyed);
                 notes.extend(found.notes);
             }
@@ -54,10 +57,19 @@ pub fn take(namespaces: &[NetNs]) -> Snapshot {
             Err(error) => notes.push(format!("existing connections are missing: {error}")),
         }
     }
+    let (existing, inodes) = existing.into_values().unzip();
     Snapshot {
-        existing: existing.into_values().collect(),
+        existing,
+        inodes,
         notes,
     }
+}
+
+/// The sockets of a namespace, each with the inode number of its file.
+#[derive(Default)]
+struct Dumped {
+    existing: Vec<(Existing, Option<u32>)>,
+    notes: Vec<String>,
 }
 
 /// Dumps both families in the namespace of the calling thread.
@@ -65,30 +77,33 @@ pub fn take(namespaces: &[NetNs]) -> Snapshot {
 /// # Errors
 ///
 /// [`DumpError::Lacking`] alone; any other is a note.
-fn dump_both(netns: u32) -> Result<Snapshot, DumpError> {
-    let mut snapshot = Snapshot::default();
+fn dump_both(netns: u32) -> Result<Dumped, DumpError> {
+    let mut dumped = Dumped::default();
     for (family, name) in [(Family::Ipv4, "IPv4"), (Family::Ipv6, "IPv6")] {
         match dump_steadily(family, netns) {
             Ok((mut existing, steady)) => {
-                snapshot.existing.append(&mut existing);
+                dumped.existing.append(&mut existing);
                 if !steady {
-                    snapshot.notes.push(format!(
+                    dumped.notes.push(format!(
                         "existing {name} connections of network namespace {netns} may be \
                          incomplete: they changed during each of {ATTEMPTS} dumps"
                     ));
                 }
             }
             Err(error @ DumpError::Lacking { .. }) => return Err(error),
-            Err(error) => snapshot.notes.push(format!(
+            Err(error) => dumped.notes.push(format!(
                 "existing {name} connections of network namespace {netns} are missing: {error}"
             )),
         }
     }
-    Ok(snapshot)
+    Ok(dumped)
 }
 
 /// Dumps one family, again where the kernel calls it inconsistent; returns whether the last was not.
-fn dump_steadily(family: Family, netns: u32) -> Result<(Vec<Existing>, bool), DumpError> {
+fn dump_steadily(
+    family: Family,
+    netns: u32,
+) -> Result<(Vec<(Existing, Option<u32>)>, bool), DumpError> {
     let mut last = Vec::new();
     for _ in 0..ATTEMPTS {
         let found = dump(family, netns)?;

@@ -67,8 +67,9 @@ struct Listed {
 /// Every socket of one family.
 #[derive(Debug)]
 pub(super) struct Dump {
-    /// As the kernel lists them; one that moved meanwhile may be there twice.
-    pub(super) existing: Vec<Existing>,
+    /// As the kernel lists them, each with the inode number of its file, if it has one; a socket that moved
+    /// meanwhile may be there twice.
+    pub(super) existing: Vec<(Existing, Option<u32>)>,
     /// Whether some may be missing.
     pub(super) interrupted: bool,
 }
@@ -110,7 +111,10 @@ pub(super) fn dump(family: Family, netns: u32) -> Result<Dump, DumpError> {
     let listed = list(family, Wanted::All)?;
     let sockets = listed.sockets.into_iter();
     Ok(Dump {
-        existing: sockets.map(|sock| sock.existing(at, netns)).collect(),
+        existing: sockets
+            .map(|sock| (sock.inode, sock.existing(at, netns)))
+            .map(|(inode, existing)| (existing, inode))
+            .collect(),
         interrupted: listed.interrupted,
     })
 }

@@ -118,8 +118,8 @@ impl Connection {
         }
     }
 
-    /// Begins a connection that was there before the trace.
-    pub(super) fn found(id: ConnId, existing: &Existing) -> Self {
+    /// Begins a connection that was there before the trace, and is held by that process.
+    pub(super) fn found(id: ConnId, existing: &Existing, holder: Option<User>) -> Self {
         let opened = match existing.state {
             TcpState::Listen => Opened::Listen,
             _ => Opened::BeforeTrace,
@@ -143,7 +143,11 @@ impl Connection {
             netns: Some(existing.netns),
             uid: existing.uid,
             cgroup: None,
-            users: Users::default(),
+            users: Users {
+                opened_by: holder.clone().filter(|_| opened == Opened::Listen),
+                last: holder,
+                is_listener_sought: true,
+            },
             traffic: None,
             marks: Marks::default(),
             closing: None,
@@ -420,7 +424,8 @@ impl Connection {
     /// Of a connection that the other end opened, the first to use it here is not who opened it: that is whoever
     /// listens.
     pub(super) fn used_by(&mut self, user: User) {
-        if self.users.opened_by.is_none() && self.opened != Opened::Passive {
+        if self.users.opened_by.is_none() && matches!(self.opened, Opened::Active | Opened::Listen)
+        {
             self.users.opened_by = Some(user.clone());
         }
         self.users.last = Some(user);

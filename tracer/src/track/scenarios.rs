@@ -9,7 +9,10 @@ use super::output::Unknown;
 use super::test_events::{change, loss};
 use super::*;
 use crate::model::TcpState::*;
-use crate::model::{CloseError, Endpoint, Event, Existing, MonoNs, StateChange, TcpState, Tuple};
+use crate::model::event::Comm;
+use crate::model::{
+    CloseError, Endpoint, Event, Existing, MonoNs, Process, StateChange, TcpState, Tuple,
+};
 
 /// Runs events through a tracker and returns what it showed.
 fn outputs(selection: Selection, limits: Limits, events: &[Event]) -> Vec<Output> {
@@ -135,6 +138,7 @@ fn a_connection_older_than_the_trace_has_no_false_beginning() {
         tuple: first.tuple(),
         netns: 1,
         uid: Some(33),
+        holder: None,
         left_ns: None,
         age_ns: None,
     }));
@@ -167,6 +171,53 @@ fn a_connection_older_than_the_trace_has_no_false_beginning() {
 }
 
 #[test]
+fn a_connection_older_than_the_trace_is_whoevers_has_it_open() {
+    let first = change(7, 500, Established, CloseWait);
+    let comm = |name: &[u8]| Comm::new(name).expect("a short name");
+    let owner = |holder, used_by: Option<u32>| {
+        let mut tracker = Tracker::new(Selection::default(), Limits::default());
+        for (pid, name) in [(40, &b"nginx"[..]), (41, b"curl")] {
+            let process = Process::named(pid, comm(name));
+            tracker.handle(&Event::Holder(process));
+        }
+        tracker.handle(&Event::Existing(Existing {
+            at: MonoNs(90),
+            cookie: 7,
+            state: Established,
+            full_socket: true,
+            tuple: first.tuple(),
+            netns: 1,
+            uid: None,
+            holder,
+            left_ns: None,
+            age_ns: None,
+        }));
+        tracker.handle(&Event::ExistingComplete);
+        let mut change = first.clone();
+        change.task_holds_socket = Some(used_by.is_some());
+        change.task.pid = used_by.unwrap_or(99);
+        change.task.comm = comm(b"worker");
+        tracker.handle(&Event::StateChange(change));
+        let shown: Vec<Output> = std::iter::from_fn(|| tracker.poll()).collect();
+        let owners: Vec<_> = changes(&shown)
+            .iter()
+            .map(|change| change.owner.process)
+            .collect();
+        <[_; 2]>::try_from(owners).expect("as found, and its change")
+    };
+    let nginx = Some((40, comm(b"nginx")));
+    assert_eq!(owner(Some(40), None), [nginx; 2]);
+    // It handed the socket on, or another one that has it open used it.
+    assert_eq!(
+        owner(Some(40), Some(42)),
+        [nginx, Some((42, comm(b"worker")))]
+    );
+    assert_eq!(owner(None, Some(42)), [None, Some((42, comm(b"worker")))]);
+    // Nobody told what it is called.
+    assert_eq!(owner(Some(43), None), [None; 2]);
+}
+
+#[test]
 fn a_change_during_the_listing_is_newer_than_the_list() {
     let mut tracker = Tracker::new(Selection::default(), Limits::default());
     for event in life(
@@ -184,6 +235,7 @@ fn a_change_during_the_listing_is_newer_than_the_list() {
         tuple: change(7, 0, Established, CloseWait).tuple(),
         netns: 1,
         uid: None,
+        holder: None,
         left_ns: None,
         age_ns: None,
     }));
@@ -212,6 +264,7 @@ fn the_classic_hook_meets_the_list_by_its_ends() {
             tuple: first.tuple(),
             netns,
             uid: None,
+            holder: None,
             left_ns: None,
             age_ns: None,
         })
@@ -653,6 +706,7 @@ fn a_connect_in_progress_is_not_listed_beside_itself() {
         tuple: change(1, 110, SynSent, Established).tuple(),
         netns: 1,
         uid: None,
+        holder: None,
         left_ns: None,
         age_ns: None,
     };

@@ -143,6 +143,7 @@ impl Tracker {
                 self.handle_request(request);
             }
             Event::Loss(loss) => self.handle_loss(*loss),
+            Event::Holder(process) => self.processes.find(process),
             Event::Existing(existing) => self.handle_existing(existing),
             Event::ExistingComplete => self.identity.existing_complete(),
             Event::Process(seen) => self.processes.see(seen),
@@ -380,7 +381,8 @@ impl Tracker {
             let (netns, tuple) = (Some(existing.netns), &existing.tuple);
             self.between.add_listener(netns, tuple, id);
         }
-        let mut connection = Connection::found(id, existing);
+        let holder = existing.holder.and_then(|pid| self.processes.holder(pid));
+        let mut connection = Connection::found(id, existing, holder);
         connection.judge(&self.selection);
         if connection.verdict != Verdict::Hidden {
             connection.held.push(connection.found_change(existing.at));

@@ -72,10 +72,6 @@ impl Processes {
     }
 
     /// Takes in one that held a socket when the trace began.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "sockets that existed tell no process yet")
-    )]
     pub(super) fn find(&mut self, process: &Process) {
         self.add(process, None);
     }
@@ -111,10 +107,6 @@ impl Processes {
     }
 
     /// Returns one that held a socket when the trace began, or who has its number by now.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "sockets that existed tell no process yet")
-    )]
     pub(super) fn holder(&self, pid: u32) -> Option<User> {
         let process = &self.by_pid.get(&pid)?.process;
         Some(User {

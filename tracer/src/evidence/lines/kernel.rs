@@ -150,6 +150,7 @@ pub(in crate::evidence) struct ExistingLine {
     remote: EndLine,
     netns: u32,
     uid: Option<u32>,
+    holder: Option<u32>,
     left_ns: Option<u64>,
     age_ns: Option<u64>,
 }
@@ -165,6 +166,7 @@ impl From<&Existing> for ExistingLine {
             remote: existing.tuple.remote.into(),
             netns: existing.netns,
             uid: existing.uid,
+            holder: existing.holder,
             left_ns: existing.left_ns,
             age_ns: existing.age_ns,
         }
@@ -184,6 +186,7 @@ impl ExistingLine {
             },
             netns: self.netns,
             uid: self.uid,
+            holder: self.holder,
             left_ns: self.left_ns,
             age_ns: self.age_ns,
         })

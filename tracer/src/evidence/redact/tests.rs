@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::evidence::{Reader, Sealed, Writer};
-use crate::model::{Event, decode};
+use crate::model::{Event, Process, decode};
 use samples::{IPV4, IPV6, MARKER, PLACE, entries, record, turn, v4, v6};
 
 fn redact() -> Redact {
@@ -87,6 +87,11 @@ fn what_is_no_name_stays() {
                 before.tuple = after.tuple;
                 assert_eq!(*after, before);
                 assert_eq!(after.tuple.local.port, Some(1));
+            }
+            (Entry::Processes(before), Entry::Processes(after)) => {
+                let numbers = |one: &Process| (one.pid, one.ppid, one.started, one.uid);
+                let all = |some: &[Process]| some.iter().map(numbers).collect::<Vec<_>>();
+                assert_eq!(all(after), all(&before));
             }
             (Entry::Namespaces(_), _) | (Entry::Cgroups(_), _) => {}
             (before, after) => assert_eq!(*after, before),

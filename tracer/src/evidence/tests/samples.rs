@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::evidence::{
     Asked, Clock, Closing, Entry, Head, Namespace, Sealed, TimeZoneOf, Turn, User, Writer,
 };
+use crate::model::event::Comm;
 use crate::model::{
-    Answer, Batch, Endpoint, Existing, Found, KernelCounters, Look, Loss, LossCause, MonoNs,
-    Privileges, Question, Reading, ResetReasons, TcpSettings, TcpState, Tuple, TwReuse,
+    Answer, Args, Batch, Endpoint, Existing, Found, KernelCounters, Look, Loss, LossCause, MonoNs,
+    Privileges, Process, Question, Reading, ResetReasons, TcpSettings, TcpState, Tuple, TwReuse,
 };
 
 pub(super) fn head() -> Head {
@@ -109,6 +110,27 @@ fn tuple() -> Tuple {
     }
 }
 
+/// One of which all is known, whose name is not UTF-8, and one of which next to nothing is.
+fn processes() -> Vec<Process> {
+    let comm = |bytes| Comm::new(bytes).expect("a short name");
+    let words = ["/bin/a\u{1b}[2J", "", "\u{fffd}"]
+        .map(str::to_owned)
+        .to_vec();
+    vec![
+        Process {
+            pid: 8,
+            ppid: Some(0),
+            started: Some(MonoNs(10_000_000)),
+            comm: comm(&[0xff; 15]),
+            uid: Some(u32::MAX),
+            exe: Some("/bin/a (deleted)".to_owned()),
+            args: Some(Args { words, cut: true }),
+            cgroup: Some("/".to_owned()),
+        },
+        Process::named(u32::MAX, comm(b"a\x1b[2J\n\"b")),
+    ]
+}
+
 fn asked() -> Asked {
     let question = |cookie| Question {
         netns: 7,
@@ -174,6 +196,7 @@ pub(super) fn entries() -> Vec<Entry> {
             batch: batch(records.iter().map(Vec::as_slice)),
             ..Turn::default()
         }),
+        Entry::Processes(processes()),
         Entry::Existing(Existing {
             at: MonoNs(4),
             cookie: u64::MAX,
@@ -182,6 +205,7 @@ pub(super) fn entries() -> Vec<Entry> {
             tuple: tuple(),
             netns: 1,
             uid: None,
+            holder: Some(8),
             left_ns: Some(1),
             age_ns: None,
         }),

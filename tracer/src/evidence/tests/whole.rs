@@ -24,7 +24,7 @@ fn every_kind_of_entry_comes_back() {
         assert!(verdict.is_whole(), "{verdict:?}");
         assert!(verdict.ended);
         assert_eq!(verdict.totals.records, 9);
-        assert_eq!(verdict.totals.entries, 12);
+        assert_eq!(verdict.totals.entries, 13);
         assert_eq!((verdict.losses, verdict.lost), (2, 5));
         assert_eq!(verdict.bytes, file.len() as u64);
     }

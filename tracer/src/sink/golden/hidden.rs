@@ -21,6 +21,7 @@ pub(super) fn older() -> Existing {
         tuple: at(6, 0, FinWait2, Close).tuple(),
         netns: 1,
         uid: None,
+        holder: None,
         left_ns: Some(48_000_000_000),
         age_ns: None,
     }

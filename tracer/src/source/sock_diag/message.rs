@@ -42,6 +42,9 @@ pub(super) struct Sock {
     /// Index of the network interface that it is bound to, or zero.
     pub(super) interface: u32,
     pub(super) uid: Option<u32>,
+    /// Inode number of the file behind it, unique among all sockets of the kernel; one that is closed, or
+    /// not accepted yet, has none.
+    pub(super) inode: Option<u32>,
     pub(super) left_ns: Option<u64>,
 }
 
@@ -86,6 +89,7 @@ impl Sock {
             },
             interface: id.interface_id,
             uid: (full_socket && header.inode != 0).then_some(header.uid),
+            inode: (header.inode != 0).then_some(header.inode),
             left_ns: expires
                 .filter(|_| is_timewait)
                 .map(|&ms| u64::from(u32::from_ne_bytes(ms)) * 1_000_000),
@@ -109,6 +113,7 @@ impl Sock {
             tuple: self.tuple,
             netns,
             uid: self.uid,
+            holder: None,
             left_ns: self.left_ns,
             age_ns: None,
         }

@@ -105,6 +105,7 @@ fn the_meaning_of_curr_estab_is_learnt_where_it_shows() {
         tuple: change(5, 0, Close, SynSent).tuple(),
         netns: 1,
         uid: None,
+        holder: None,
         left_ns: None,
         age_ns: None,
     };

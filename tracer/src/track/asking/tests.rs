@@ -35,6 +35,7 @@ fn existing(state: TcpState, at: u64, left_ns: u64) -> Event {
         tuple: tuple(),
         netns: NETNS,
         uid: None,
+        holder: None,
         left_ns: Some(left_ns),
         age_ns: None,
     })

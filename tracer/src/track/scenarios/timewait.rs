@@ -346,6 +346,7 @@ fn one_that_was_there_before_has_its_age_where_the_kernel_tells_it() {
             tuple: change(1, 1, FinWait2, Close).tuple(),
             netns: 1,
             uid: None,
+            holder: None,
             left_ns: Some(left_s * SECOND),
             age_ns: age_s.map(|age| age * SECOND),
         }));
@@ -384,6 +385,7 @@ fn one_that_was_there_before_in_fin_wait2_is_said_to_be_a_timewait_socket() {
             tuple: change(1, 1, FinWait2, Close).tuple(),
             netns: 1,
             uid: None,
+            holder: None,
             left_ns: None,
             age_ns: None,
         }));

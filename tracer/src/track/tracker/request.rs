@@ -266,7 +266,7 @@ impl Tracker {
     /// Takes in a request socket that was there before the trace.
     pub(super) fn handle_existing_request(&mut self, existing: &Existing) {
         let id = self.number();
-        let mut connection = Connection::found(id, existing);
+        let mut connection = Connection::found(id, existing, None);
         connection.half_open = Some(HalfOpen {
             address: None,
             expired: None,

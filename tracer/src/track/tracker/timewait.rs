@@ -186,7 +186,7 @@ impl Tracker {
     /// Takes in a timewait socket that was there before the trace.
     pub(super) fn handle_existing_timewait(&mut self, existing: &Existing) {
         let id = self.number();
-        let mut connection = Connection::found(id, existing);
+        let mut connection = Connection::found(id, existing, None);
         let key = TimewaitKey {
             cookie: existing.cookie,
             tuple: existing.tuple,

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use crate::evidence::entry::{
     Asked, Clock, Closing, Entry, Head, Namespace, TimeZoneOf, Turn, User,
 };
+use crate::model::event::Comm;
 use crate::model::{
-    Answer, Batch, Endpoint, Existing, KernelCounters, Look, MonoNs, Question, Reading,
-    ResetReasons, TcpState, Tuple,
+    Answer, Args, Batch, Endpoint, Existing, KernelCounters, Look, MonoNs, Process, Question,
+    Reading, ResetReasons, TcpState, Tuple,
 };
 
 /// In every name.
@@ -105,6 +106,22 @@ fn clock() -> Clock {
         mono: MonoNs(1),
         wall_ns: 2,
         suspended_ns: 3,
+    }
+}
+
+fn process() -> Process {
+    Process {
+        pid: 8,
+        ppid: Some(1),
+        started: Some(MonoNs(9)),
+        comm: Comm::new(MARKER.as_bytes()).expect("a short name"),
+        uid: Some(1000),
+        exe: Some(named("/opt/#/bin/#d (deleted)")),
+        args: Some(Args {
+            words: all_named(&["#d", "--#=#", "-#", "93.184.216.34", "example"]),
+            cut: true,
+        }),
+        cgroup: Some(named("/#.slice/docker-#.scope/#")),
     }
 }
 
@@ -214,6 +231,7 @@ pub(super) fn entries() -> Vec<Entry> {
         ),
         Entry::Cgroups(vec![(5, named("/#.slice/docker-#.scope/#"))]),
         Entry::Turn(turn()),
+        Entry::Processes(vec![process()]),
         Entry::Existing(Existing {
             at: MonoNs(1),
             cookie: 2,
@@ -222,6 +240,7 @@ pub(super) fn entries() -> Vec<Entry> {
             tuple: tuple(),
             netns: 7,
             uid: Some(1000),
+            holder: None,
             left_ns: None,
             age_ns: None,
         }),
@@ -241,6 +260,7 @@ pub(super) fn entries() -> Vec<Entry> {
             | Entry::Namespaces(_)
             | Entry::Cgroups(_)
             | Entry::Turn(_)
+            | Entry::Processes(_)
             | Entry::Existing(_)
             | Entry::ExistingComplete
             | Entry::Clock(_)
