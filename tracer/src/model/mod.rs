@@ -21,6 +21,7 @@ pub mod tcp_settings;
 pub mod time;
 pub mod timer_wheel;
 pub mod traffic;
+pub mod workload;
 
 pub use asking::{Answer, Found, Look, Question};
 pub use between::{ProcessSeen, ResetReasons, Segment, SegmentNews, Use, Way};
@@ -39,3 +40,4 @@ pub use tcp_settings::{TcpSettings, TwReuse};
 pub use time::{Clock, ClockStep, MonoNs, WallClock};
 pub use timer_wheel::Wheel;
 pub use traffic::{Bytes, Figures, Segments, Standing, Timers, Traffic};
+pub use workload::{Container, Workload};
