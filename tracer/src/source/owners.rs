@@ -88,14 +88,25 @@ pub fn find(existing: &mut [Existing], inodes: &[Option<u32>]) -> Owners {
         let is_told = |pid: &&u32| processes.binary_search_by_key(*pid, |one| one.pid).is_ok();
         one.holder = owner.filter(is_told).copied();
     }
-    Owners {
+    let mut found = Owners {
         processes,
         notes: vec![format!(
             "which processes hold existing connections was looked for in {} processes",
             walked.looked_at
         )],
-        missing: walked.refused.into_iter().collect(),
+        missing: Vec::new(),
+    };
+    if let Some(refused) = walked.refused {
+        // Whom nobody else holds, one of those may.
+        match wanted.len() - walked.holders.len() {
+            0 => found.notes.push(refused),
+            unheld => found.missing.push(format!(
+                "who holds {unheld} of {} existing sockets ({refused})",
+                wanted.len()
+            )),
+        }
     }
+    found
 }
 
 /// Returns whether `/proc` numbers processes as the kernel's hooks do.

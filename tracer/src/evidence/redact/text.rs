@@ -121,6 +121,11 @@ mod tests {
             "existing connections cannot be listed: this kernel cannot list TCP sockets (No such file or directory \
              (os error 2)): it lacks the modules inet_diag and tcp_diag; try `modprobe tcp_diag`; changes are \
              traced all the same",
+            "who holds 3 of 40 existing sockets (12 processes cannot be looked into: /proc/1/fd: Permission denied (os \
+             error 13); run as root, or with CAP_SYS_PTRACE)",
+            "which processes hold existing connections was looked for in 92 processes",
+            "which processes hold existing connections (/proc numbers processes otherwise than the kernel does, as in \
+             a container; run on the host, or with `--pid=host`)",
             "the typed hook (cannot read the kernel's types from /sys/kernel/btf/vmlinux: No such file or directory \
              (os error 2); boot a kernel built with CONFIG_DEBUG_INFO_BTF, or use `--hook classic`)",
             "--port 80,443 --state CLOSE_WAIT,TIME_WAIT",

@@ -22,7 +22,7 @@ pub(super) const WORDS: &str = "
     early edge either el else empty enable enabled end ended ending ends enough enter entered entries
     entry environment error errors estab established etc even event events ever every everywhere exact
     exactly exceeded except exec executable exhausted exist existing exists exit expected expire expires
-    expiry failed fails failure family fault fc fentry few fexit field fields file files filesystem
+    expiry failed fails failure family fault fc fd fentry few fexit field fields file files filesystem
     filter filters fin find first flag flags follow followed followings for forbidden forbids foreign
     format found free freed from frozen full function functions g gave gc gcp generic get give given
     gives gke gone grant groups had half handle handler hardened has hash hashdance have header help her

@@ -29,7 +29,7 @@ pub(super) struct Walked {
     pub(super) stats: HashMap<u32, Stat>,
     /// How many processes were looked at.
     pub(super) looked_at: usize,
-    /// Which could not be, and why.
+    /// How many could not be, and why the first of them could not.
     pub(super) refused: Option<String>,
 }
 
@@ -99,7 +99,7 @@ impl Walked {
                 many => format!("{many} processes"),
             };
             format!(
-                "which existing connections are held by {processes} (/proc/{pid}/fd: {}; run as root, or with CAP_SYS_PTRACE)",
+                "{processes} cannot be looked into: /proc/{pid}/fd: {}; run as root, or with CAP_SYS_PTRACE",
                 io::Error::from(*errno)
             )
         });
@@ -140,9 +140,12 @@ impl Met {
         let mut entries = RawDir::new(files.as_fd(), names.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             let entry = entry?;
-            // One that was closed meanwhile is no link any more, and `.` and `..` never were.
-            let Ok(length) = readlinkat_raw(files.as_fd(), entry.file_name(), &mut link) else {
-                continue;
+            let length = match readlinkat_raw(files.as_fd(), entry.file_name(), &mut link) {
+                Ok(length) => length,
+                // Who may list them need not be let see where they lead.
+                Err(errno @ (Errno::ACCESS | Errno::PERM)) => return Err(errno),
+                // One that was closed meanwhile is no link any more, and `.` and `..` never were.
+                Err(_) => continue,
             };
             if let Some(inode) = socket(&link[..length])
                 && wanted.contains(&inode)
