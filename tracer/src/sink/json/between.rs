@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{name, owner};
-use crate::model::{Figures, Process, ResetReasons, SegmentNews};
+use crate::model::{Figures, Process, ResetReasons, SegmentNews, Workload};
 use crate::sink::words;
 use crate::track::{Marks, Owner, People};
 
@@ -29,13 +29,35 @@ struct ProcessValue {
     /// Whether there are more; absent where there are not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     args_cut: bool,
-    /// Path of its cgroup (version 2).
+    /// Path of its cgroup (version 2), and what that tells.
     cgroup_path: Option<String>,
+    /// The systemd unit.
+    unit: Option<String>,
+    container: Option<ContainerValue>,
+    /// The uid of the Kubernetes pod.
+    pod: Option<String>,
+}
+
+/// A container.
+#[derive(Serialize)]
+struct ContainerValue {
+    /// `docker`, `containerd`, `cri-o` or `podman`.
+    runtime: Option<&'static str>,
+    id: String,
 }
 
 impl From<&Process> for ProcessValue {
     fn from(process: &Process) -> Self {
         let args = process.args.as_ref();
+        let Workload {
+            unit,
+            container,
+            pod,
+        } = process
+            .cgroup
+            .as_deref()
+            .map(Workload::of)
+            .unwrap_or_default();
         Self {
             ppid: process.ppid,
             start_mono_ns: process.started.map(|at| at.0),
@@ -43,6 +65,12 @@ impl From<&Process> for ProcessValue {
             args: args.map(|args| args.words.clone()),
             args_cut: args.is_some_and(|args| args.cut),
             cgroup_path: process.cgroup.clone(),
+            unit,
+            container: container.map(|container| ContainerValue {
+                runtime: container.runtime,
+                id: container.id,
+            }),
+            pod,
         }
     }
 }

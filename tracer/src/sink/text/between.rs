@@ -4,10 +4,14 @@ use super::duration::duration;
 use super::fold::block;
 use super::number::{counted, grouped};
 use super::{Text, process};
-use crate::model::{Figures, MonoNs, SegmentNews, TcpState};
+use crate::model::{
+    Container, Figures, MonoNs, Process, SegmentNews, TcpState, Workload, printable,
+};
 use crate::sink::clock::time_of_day;
 use crate::track::{Mark, Timeline};
 
+/// Digits of a container's id that its runtime shows.
+const SHORT_ID: usize = 12;
 /// The most moments of one thing that are written out.
 const MOMENTS: usize = 6;
 
@@ -20,6 +24,14 @@ pub(super) fn between(text: &Text, timeline: &Timeline) -> String {
         })
     };
     let mut out = String::new();
+    if text.verbose
+        && let Some(process) = &timeline.people.process
+    {
+        let program = program(process);
+        if !program.is_empty() {
+            out += &line(&program);
+        }
+    }
     for words in happened(text, timeline) {
         out += &line(&words);
     }
@@ -30,6 +42,43 @@ pub(super) fn between(text: &Text, timeline: &Timeline) -> String {
         }
     }
     out
+}
+
+/// What a process belongs to, short: `nginx.service`, `container 3f2a1b9c0d1e (docker)`, `pod 0b1e…`.
+pub(super) fn workload(timeline: &Timeline) -> Vec<String> {
+    let process = timeline.people.process.as_deref();
+    let Some(path) = process.and_then(|process| process.cgroup.as_deref()) else {
+        return Vec::new();
+    };
+    let Workload {
+        unit,
+        container,
+        pod,
+    } = Workload::of(path);
+    let mut parts = Vec::new();
+    // Sessions and the like are scopes; a person thinks of services.
+    parts.extend(unit.filter(|unit| unit.ends_with(".service")));
+    parts.extend(container.map(|Container { runtime, id }| {
+        let id: String = id.chars().take(SHORT_ID).collect();
+        match runtime {
+            Some(runtime) => format!("container {id} ({runtime})"),
+            None => format!("container {id}"),
+        }
+    }));
+    parts.extend(pod.map(|pod| format!("pod {pod}")));
+    let printed = parts.iter().map(printable);
+    printed.collect()
+}
+
+/// The executable and the arguments: for whoever wants to know more.
+fn program(process: &Process) -> String {
+    let mut words = Vec::new();
+    words.extend(process.exe.clone());
+    if let Some(args) = &process.args {
+        words.push(format!("as {}", args.words.join(" ")));
+        words.extend(args.cut.then(|| "…".to_owned()));
+    }
+    printable(words.join(" "))
 }
 
 /// `nginx[77], opened by nginx[70]`

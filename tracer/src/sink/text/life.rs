@@ -26,6 +26,7 @@ pub(super) fn life(text: &Text, timeline: &Timeline) -> String {
 fn head(timeline: &Timeline) -> Vec<String> {
     let mut head = vec![ends(&timeline.tuple, timeline.is_listener())];
     head.extend(between::whose(timeline));
+    head.extend(between::workload(timeline));
     head.extend(opened(timeline).map(str::to_owned));
     head.extend(
         timeline
