@@ -41,6 +41,8 @@ impl<'t> Story<'t> {
             let (conn, ends) = match &line.1 {
                 Line::Change(change) => (change.conn, (change.local, change.remote)),
                 Line::Timeline(timeline) => (timeline.conn, (timeline.local, timeline.remote)),
+                // Told of both ends, each of which tells the same in its own timeline.
+                Line::Conversation(_) => continue,
                 Line::Session(_) | Line::Loss(_) | Line::Clock(_) | Line::Summary(_) => continue,
             };
             story.unclaimed.entry(conn).or_default().push(line);

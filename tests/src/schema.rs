@@ -18,6 +18,8 @@ pub enum Line {
     Change(Change),
     /// A connection ended, or is still open at the end.
     Timeline(Timeline),
+    /// Both ends of a connection ended, or are still open at the end.
+    Conversation(Conversation),
     /// Changes were lost.
     Loss(Loss),
     /// The wall clock was set, or the host was suspended.
@@ -248,6 +250,85 @@ pub struct Segment {
     pub unknown: Option<String>,
 }
 
+/// Both ends of a connection.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Conversation {
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// The end that opened it, where that is known.
+    pub a: ConversationEnd,
+    /// The other end; null where it is not known which that is.
+    #[serde(deserialize_with = "nullable")]
+    pub b: Option<ConversationEnd>,
+    /// Why it is not; missing where it is.
+    #[serde(default, deserialize_with = "present")]
+    pub b_unknown: Option<String>,
+    /// `a`, `b` or `both`.
+    #[serde(deserialize_with = "nullable")]
+    pub opened_by: Option<String>,
+    /// `a`, `b` or `both`.
+    #[serde(deserialize_with = "nullable")]
+    pub closed_first: Option<String>,
+    /// Time of day of its begin.
+    #[serde(deserialize_with = "nullable")]
+    pub wall: Option<String>,
+    /// Boot-time clock, likewise.
+    #[serde(deserialize_with = "nullable")]
+    pub start_mono_ns: Option<u64>,
+    /// How long it lasted; null while it is open.
+    #[serde(deserialize_with = "nullable")]
+    pub lifetime_ns: Option<u64>,
+    /// What each end entered, in the order of time.
+    pub steps: Vec<Step>,
+}
+
+/// One end of a conversation.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ConversationEnd {
+    /// The connection, within this trace.
+    pub conn: u64,
+    /// This end.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// As a timeline's, like those that follow.
+    #[serde(deserialize_with = "nullable")]
+    pub opened: Option<String>,
+    /// `local`, `remote`, `both`.
+    #[serde(deserialize_with = "nullable")]
+    pub closed_first: Option<String>,
+    /// How it ended; null while it has not.
+    #[serde(deserialize_with = "nullable")]
+    pub ended: Option<String>,
+    /// Whose socket it was.
+    #[serde(deserialize_with = "nullable")]
+    pub owner: Option<Owner>,
+    /// Network namespace.
+    #[serde(deserialize_with = "nullable")]
+    pub netns: Option<u64>,
+    /// The socket's cookie.
+    #[serde(deserialize_with = "nullable")]
+    pub cookie: Option<u64>,
+}
+
+/// A state that one end of a conversation entered.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Step {
+    /// When.
+    #[serde(deserialize_with = "nullable")]
+    pub mono_ns: Option<u64>,
+    /// By how much that may be wrong, either way; missing where it is not.
+    #[serde(default, deserialize_with = "present")]
+    pub error_ns: Option<u64>,
+    /// `a` or `b`.
+    pub end: String,
+    /// State that was left; null where the end was seen first in `state`.
+    #[serde(deserialize_with = "nullable")]
+    pub from: Option<String>,
+    /// State that was entered.
+    pub state: String,
+}
+
 /// Changes that were lost.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Loss {
@@ -396,10 +477,11 @@ mod tests {
 
     /// What the agent's own tests hold its JSON against.
     const SESSION: &str = include_str!("../../tracer/src/sink/golden/session.jsonl");
+    const CONVERSATIONS: &str = include_str!("../../tracer/src/sink/golden/conversations.jsonl");
 
     #[test]
     fn the_agents_example_is_read() {
-        for line in SESSION.lines() {
+        for line in SESSION.lines().chain(CONVERSATIONS.lines()) {
             let read: Result<Line, _> = serde_json::from_str(line);
             if let Err(error) = read {
                 panic!("{error}: {line}");

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::attempt::inconclusive;
-use crate::schema::{Change, Line, Loss, Session, Summary, Timeline};
+use crate::schema::{Change, Conversation, Line, Loss, Session, Summary, Timeline};
 
 /// All that the agent said.
 #[derive(Debug)]
@@ -80,6 +80,14 @@ impl Trace {
     pub fn timelines(&self) -> impl Iterator<Item = &Timeline> {
         self.lines.iter().filter_map(|(_, line)| match line {
             Line::Timeline(timeline) => Some(timeline),
+            _ => None,
+        })
+    }
+
+    /// Returns every conversation in order.
+    pub fn conversations(&self) -> impl Iterator<Item = &Conversation> {
+        self.lines.iter().filter_map(|(_, line)| match line {
+            Line::Conversation(conversation) => Some(conversation),
             _ => None,
         })
     }

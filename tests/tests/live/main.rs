@@ -49,6 +49,7 @@ mod backlog;
 mod before;
 mod clocks;
 mod close;
+mod conversations;
 mod ending;
 mod family;
 mod figures;

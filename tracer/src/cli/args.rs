@@ -328,6 +328,8 @@ pub enum PartArg {
     Changes,
     /// Timelines.
     Timelines,
+    /// Both ends of each connection on this host, as one story.
+    Conversations,
     /// The summary.
     Summary,
 }

@@ -1,6 +1,6 @@
 //! Filters that together leave nothing to show: refused, since silence would pass for an answer.
 
-use super::args::{FilterArgs, HookArg, TimeWaitArg};
+use super::args::{FilterArgs, HookArg, OutputArgs, PartArg, TimeWaitArg};
 use crate::model::{Prefix, TcpState};
 use crate::track::Listening;
 
@@ -59,6 +59,32 @@ pub(super) fn refuse_method(
             "cannot follow TIME_WAIT via {name} with the classic hook, which does not tell the cookie \
              by which a timewait socket is known; use `--hook btf`"
         ));
+    }
+    Ok(())
+}
+
+/// Refuses conversations where the other options leave no way to tell them.
+///
+/// # Errors
+///
+/// Why, and what to type instead.
+pub(super) fn refuse_conversations(args: &OutputArgs) -> Result<(), String> {
+    if !args.only.contains(&PartArg::Conversations) {
+        return Ok(());
+    }
+    if args.csv {
+        return Err(
+            "cannot write conversations as CSV: each is told from two ends, and a row from one; use \
+             --json, or `--csv --only timelines`"
+                .to_owned(),
+        );
+    }
+    if args.raw {
+        return Err(
+            "cannot tell conversations with --raw: they are a reading of the changes, and raw changes \
+             are not read; leave one of them out"
+                .to_owned(),
+        );
     }
     Ok(())
 }
@@ -149,6 +175,8 @@ mod tests {
             ("--time-wait off --state TIME_WAIT", "FIN_WAIT2"),
             ("--hook classic --time-wait fentry", "--hook btf"),
             ("--hook classic --time-wait diag", "--hook btf"),
+            ("--only conversations --csv", "--json"),
+            ("--only changes,conversations --raw", "leave one"),
         ] {
             let said = plan(options).expect_err(options);
             assert!(said.contains(next), "{options}: {said}");
@@ -168,6 +196,7 @@ mod tests {
             "--raw --time-wait off",
             "--state TIME_WAIT",
             "--hook classic",
+            "--only conversations --json",
         ] {
             assert_eq!(plan(options), Ok(()), "{options}");
         }

@@ -97,6 +97,8 @@ pub struct Parts {
     pub changes: bool,
     /// Timelines.
     pub timelines: bool,
+    /// Conversations.
+    pub conversations: bool,
     /// The summary.
     pub summary: bool,
 }
@@ -110,6 +112,7 @@ impl Plan {
     pub fn new(args: LiveArgs) -> Result<Self, String> {
         let raw = args.output.raw;
         let selection = chosen(&args.filters, raw)?;
+        contradiction::refuse_conversations(&args.output)?;
         contradiction::refuse_method(
             args.trace.time_wait,
             raw,
@@ -215,12 +218,14 @@ fn parts(only: &[PartArg], raw: bool) -> Parts {
         return Parts {
             changes: true,
             timelines: !raw,
+            conversations: false,
             summary: true,
         };
     }
     Parts {
         changes: asked(PartArg::Changes),
         timelines: asked(PartArg::Timelines),
+        conversations: asked(PartArg::Conversations),
         summary: asked(PartArg::Summary),
     }
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::args::{FilterArgs, PartOfTimeArgs, ShowArgs};
-use super::filter_words;
 use super::plan::{OutputPlan, chosen};
+use super::{contradiction, filter_words};
 use crate::track::Selection;
 
 /// Which connections of evidence are told.
@@ -40,6 +40,7 @@ impl ShowPlan {
         let filters = Filters::new(args.filters)?;
         // It refuses what contradicts itself.
         chosen(&filters.0, args.output.raw)?;
+        contradiction::refuse_conversations(&args.output)?;
         Ok(Self {
             files: args.files,
             filters,

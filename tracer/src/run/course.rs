@@ -18,6 +18,7 @@ use crate::model::{
 use crate::source::netns::NetNs;
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
 use crate::track::asking::Asker;
+use crate::track::conversation::Pairer;
 use crate::track::{Follows, Limits, Origin, Output, Selection, Tracker};
 
 /// What is to be told of a trace.
@@ -46,6 +47,8 @@ pub(super) struct Course<T> {
     methods: HiddenMethods,
     tracker: Tracker,
     asker: Option<Asker>,
+    /// Where conversations are told.
+    pairer: Option<Pairer>,
     summary: SummaryBuilder,
     teller: T,
     filters: Vec<String>,
@@ -66,6 +69,8 @@ pub(super) struct Course<T> {
     reconciler: Option<Reconciler>,
     /// Losses that belong behind what has been read so far.
     losses: Vec<Loss>,
+    /// The moment up to which all has been taken in, if it is still to be told.
+    passed: Option<MonoNs>,
     stage: Stage,
 }
 
@@ -97,6 +102,9 @@ impl<T: Teller> Course<T> {
         Self {
             tracker,
             asker: methods.asker(wanted.limits.connections),
+            pairer: teller
+                .tells_conversations()
+                .then(|| Pairer::new(wanted.limits.connections)),
             summary: SummaryBuilder::new(methods.names()),
             teller,
             filters: wanted.filters,
@@ -111,6 +119,7 @@ impl<T: Teller> Course<T> {
             existing: Vec::new(),
             reconciler: None,
             losses: Vec::new(),
+            passed: None,
             stage: Stage::Listing,
             methods,
             clock: head.clock,
@@ -314,13 +323,15 @@ impl<T: Teller> Course<T> {
     /// It is `now`, and nothing older is still to be read.
     pub(super) fn timeout(&mut self, now: MonoNs) {
         self.tracker.handle_timeout(now);
+        self.passed = Some(now);
     }
 
     /// Returns when something is due, if anything is.
     pub(super) fn poll_timeout(&self) -> Option<MonoNs> {
         let asked = self.asker.as_ref().and_then(Asker::poll_timeout);
         let told = self.tracker.poll_timeout();
-        [told, asked].into_iter().flatten().min()
+        let paired = self.pairer.as_ref().and_then(Pairer::poll_timeout);
+        [told, asked, paired].into_iter().flatten().min()
     }
 
     /// Tells what there is to tell.
@@ -329,15 +340,38 @@ impl<T: Teller> Course<T> {
             return Ok(());
         }
         while let Some(output) = self.tracker.poll() {
+            if let Some(pairer) = &mut self.pairer {
+                pairer.handle(&output);
+            }
             let is_outside = self.window.is_some_and(|window| !window.shows(&output));
             if is_outside || (self.raw && is_found(&output)) {
                 continue;
             }
             self.summary.add(&output);
             self.teller.output(&output)?;
+            self.tell_conversations()?;
         }
+        if let Some(passed) = self.passed.take()
+            && let Some(pairer) = &mut self.pairer
+        {
+            pairer.handle_timeout(passed);
+        }
+        self.tell_conversations()?;
         self.teller.taken(self.taken);
         self.teller.flush()
+    }
+
+    fn tell_conversations(&mut self) -> Result<(), Failure> {
+        let Some(pairer) = &mut self.pairer else {
+            return Ok(());
+        };
+        while let Some(conversation) = pairer.poll() {
+            let shows = |window: Window| window.shows_conversation(&conversation);
+            if self.window.is_none_or(shows) {
+                self.teller.conversation(&conversation)?;
+            }
+        }
+        Ok(())
     }
 
     /// It was told to end; turns follow, until the ring buffer is empty or they are newer.
@@ -379,6 +413,10 @@ impl<T: Teller> Course<T> {
         self.drain();
         self.tracker.finish(end);
         self.tell()?;
+        if let Some(pairer) = &mut self.pairer {
+            pairer.finish();
+            self.tell_conversations()?;
+        }
 
         let tally = self.tracker.tally();
         let reason = cut_short.map(str::to_owned).or(self.not_comparable.take());

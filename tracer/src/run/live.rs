@@ -12,6 +12,7 @@ use crate::cli::plan::Plan;
 use crate::model::{ClockStep, MonoNs};
 use crate::stats::Summary;
 use crate::track::Output;
+use crate::track::conversation::Conversation;
 
 /// The top-level entry point for `live`.
 pub(super) fn run(plan: Plan) -> Result<Exit, Failure> {
@@ -28,6 +29,14 @@ impl Teller for Writer {
 
     fn output(&mut self, output: &Output) -> Result<(), Failure> {
         Self::output(self, output)
+    }
+
+    fn tells_conversations(&self) -> bool {
+        Self::tells_conversations(self)
+    }
+
+    fn conversation(&mut self, conversation: &Conversation) -> Result<(), Failure> {
+        Self::conversation(self, conversation)
     }
 
     fn clock_step(&mut self, step: ClockStep) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use crate::sink::Session;
 use crate::source::netns::NetNs;
 use crate::stats::Summary;
 use crate::track::Output;
+use crate::track::conversation::Conversation;
 
 /// Tells of a trace, in its own way.
 ///
@@ -56,6 +57,16 @@ pub(super) trait Teller {
 
     /// Something is to be told.
     fn output(&mut self, output: &Output) -> Result<(), Failure>;
+
+    /// Whether it tells of conversations.
+    fn tells_conversations(&self) -> bool {
+        false
+    }
+
+    /// A conversation is to be told.
+    fn conversation(&mut self, _conversation: &Conversation) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// That was all for now.
     fn flush(&mut self) -> Result<(), Failure>;

@@ -13,6 +13,7 @@ use crate::cli::plan::{Format, OutputPlan, Parts};
 use crate::model::{ClockStep, MonoNs, ResetReasons, WallClock};
 use crate::sink::{Session, csv::Csv, json::Json, text::Text};
 use crate::stats::Summary;
+use crate::track::conversation::Conversation;
 use crate::track::{Origin, Output};
 
 /// Bytes that are gathered before they are written in one go.
@@ -120,6 +121,20 @@ impl Writer {
             (Output::Loss(loss), Encoder::Csv(csv)) => csv.loss(loss),
             // No change of a state: of interest to figures alone.
             (Output::Held(_), _) => return Ok(()),
+        };
+        self.write(&bytes)
+    }
+
+    pub(super) fn tells_conversations(&self) -> bool {
+        self.parts.conversations
+    }
+
+    pub(super) fn conversation(&mut self, conversation: &Conversation) -> Result<(), Failure> {
+        let bytes = match &self.encoder {
+            Encoder::Text(text) => text.conversation(conversation).into_bytes(),
+            Encoder::Json(json) => json.conversation(conversation),
+            // Refused with the options.
+            Encoder::Csv(_) => return Ok(()),
         };
         self.write(&bytes)
     }

@@ -4,6 +4,7 @@
 //! connection that is older than the trace, names with control characters, both families, and the
 //! states that the tracepoint hides.
 
+mod conversations;
 mod hidden;
 
 use jiff::tz::TimeZone;

@@ -17,8 +17,18 @@
 //! ```json
 #![doc = include_str!("golden/session.jsonl")]
 //! ```
+//!
+//! # Conversations
+//!
+//! With `--only conversations`, both ends of each connection as one line; what its fields mean stands in
+//! `conversation.rs`.
+//!
+//! ```json
+#![doc = include_str!("golden/conversations.jsonl")]
+//! ```
 
 mod between;
+mod conversation;
 mod schema;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@
 
 mod between;
 mod change;
+mod conversation;
 mod duration;
 pub(super) mod fold;
 mod life;
@@ -22,6 +23,7 @@ use crate::model::{
     ClockStep, Loss, LossCause, Naming, RequestEnd, ResetReasons, TimewaitEnd, Tuple, WallClock,
     printable,
 };
+use crate::track::conversation::Conversation;
 use crate::track::{Change, Span, Timeline};
 
 pub use duration::duration;
@@ -117,6 +119,11 @@ impl Text {
     /// The life of a connection.
     pub fn timeline(&self, timeline: &Timeline) -> String {
         life::life(self, timeline)
+    }
+
+    /// Both ends of a connection.
+    pub fn conversation(&self, conversation: &Conversation) -> String {
+        conversation::conversation(self, conversation)
     }
 
     /// Lost changes.

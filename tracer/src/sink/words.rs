@@ -3,6 +3,7 @@
 //! **Never:** a word for what is not known.
 
 use crate::model::{Family, RequestEnd, SegmentNews, TimewaitEnd};
+use crate::track::conversation::{Alone, By, End};
 use crate::track::{Closer, Opened, Origin, Span, Unknown};
 
 pub(super) fn family(family: Family) -> &'static str {
@@ -67,6 +68,34 @@ pub(super) fn closed_first(closer: Closer) -> &'static str {
         Closer::Local => "local",
         Closer::Remote => "remote",
         Closer::Both => "both",
+    }
+}
+
+/// Who did something, of both ends of a conversation.
+pub(super) fn by(by: By) -> &'static str {
+    match by {
+        By::One(end) => one_of_both(end),
+        By::Both => "both",
+    }
+}
+
+/// One of both ends of a conversation.
+pub(super) fn one_of_both(end: End) -> &'static str {
+    match end {
+        End::A => "a",
+        End::B => "b",
+    }
+}
+
+/// Why the other end of a conversation is not told.
+pub(super) fn alone(why: Alone) -> &'static str {
+    match why {
+        Alone::NotSeen => "not_seen",
+        Alone::Several => "several",
+        Alone::Itself => "itself",
+        Alone::Unchanged => "unchanged",
+        Alone::EndsUnknown => "ends_unknown",
+        Alone::LetGo => "let_go",
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod asking;
 mod connection;
+pub mod conversation;
 mod ending;
 mod hidden;
 mod identity;

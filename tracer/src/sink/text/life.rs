@@ -176,7 +176,7 @@ fn closed_first(closer: Closer) -> &'static str {
     }
 }
 
-fn lifetime(span: Span) -> Option<String> {
+pub(super) fn lifetime(span: Span) -> Option<String> {
     match span {
         Span::Known(ns) => Some(duration(ns)),
         Span::Within { ns, error_ns } => Some(within(ns, error_ns)),
