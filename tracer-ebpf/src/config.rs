@@ -15,6 +15,9 @@ pub const FILTER_SLOTS: usize = 8;
 /// [`ClassicOffsets`] must lie inside.
 pub const CLASSIC_ENTRY_SIZE: usize = 96;
 
+/// How many processes can be followed at once.
+pub const FOLLOWED_PROCESSES: u32 = 16_384;
+
 /// How many ranges of kernel code the kernel side can tell apart.
 pub const CALLER_RANGES: usize = 48;
 
@@ -336,6 +339,20 @@ pub struct KernelFilter {
     pub reserved: u32,
 }
 
+/// What following processes takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FollowConfig {
+    /// Whether processes are followed.
+    pub is_on: u32,
+    /// `struct task_struct`: `pid`, which is the thread's own.
+    pub task_pid: u32,
+    /// `struct task_struct`: `tgid`.
+    pub task_tgid: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
 /// All of the configuration: the object's read-only variable `CONFIG`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -354,6 +371,8 @@ pub struct Config {
     pub usage: UsageConfig,
     /// For what a socket tells as it closes.
     pub traffic: TrafficOffsets,
+    /// For the processes that are followed.
+    pub follow: FollowConfig,
 }
 
 /// Size of a [`Config`] in bytes.
@@ -505,6 +524,12 @@ impl Config {
             program: ABSENT,
             state: ABSENT,
         },
+        follow: FollowConfig {
+            is_on: 0,
+            task_pid: ABSENT,
+            task_tgid: ABSENT,
+            reserved: 0,
+        },
     };
 
     /// Returns the bytes that the object's variable shall hold.
@@ -528,6 +553,7 @@ const _: () = {
     assert!(size_of::<UsageConfig>() == 26 * 4);
     assert!(size_of::<TrafficOffsets>() == 18 * 4);
     assert!(size_of::<MinisockConfig>() == 5 * 8 + CALLER_RANGES * 24 + 26 * 4);
+    assert!(size_of::<FollowConfig>() == 4 * 4);
     assert!(
         CONFIG_SIZE
             == 21 * 4
@@ -537,5 +563,6 @@ const _: () = {
                 + size_of::<MinisockConfig>()
                 + size_of::<UsageConfig>()
                 + size_of::<TrafficOffsets>()
+                + size_of::<FollowConfig>()
     );
 };

@@ -24,6 +24,8 @@ mod emit;
 #[cfg(target_arch = "bpf")]
 mod filter;
 #[cfg(target_arch = "bpf")]
+mod follow;
+#[cfg(target_arch = "bpf")]
 mod functions;
 #[cfg(target_arch = "bpf")]
 mod loaded;

@@ -28,10 +28,12 @@ pub mod known {
 
     /// Which [`incarnation`](super::StateChangeRecord::incarnation) of its process the current task is.
     pub const INCARNATION: u32 = 1 << 8;
-
     /// Not a field but an answer: the current task is a thread of the kernel's own. Means something only beside
     /// [`INCARNATION`].
     pub const KERNEL_TASK: u32 = 1 << 27;
+    /// Not a field but an answer: the current task belongs to a process that is followed, and held the
+    /// socket. Means something only where processes are followed, and beside [`LOCK_OWNER`].
+    pub const FOLLOWED: u32 = 1 << 28;
     /// Not a field but an answer: the timer of its timewait socket was set just before. Means something
     /// only beside [`TIMEWAIT`].
     pub const TIMEWAIT_MADE: u32 = 1 << 29;

@@ -20,6 +20,7 @@ use crate::{
     closing::tell_traffic,
     emit::{emit, now_ns},
     filter::{Halves, mapped, passes_netns, passes_remote},
+    follow::is_followed,
     loaded::{configured, present},
     processes::Task,
     refusal::timewait_fate,
@@ -139,6 +140,9 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
                 );
                 if holds {
                     flags |= known::HOLDS_SOCKET;
+                    if is_followed(task.tgid) {
+                        flags |= known::FOLLOWED;
+                    }
                 }
                 local_end(socket, tcp, ipv6, record);
                 let remote = remote_bytes(socket, ipv6);

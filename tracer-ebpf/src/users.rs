@@ -16,10 +16,11 @@ use aya_ebpf::{
     maps::Array,
     programs::{BtfTracePointContext, FExitContext},
 };
-use tracer_ebpf::{KIND_USE, UseRecord, usage, usage_known};
+use tracer_ebpf::{KIND_USE, UseRecord, known, usage, usage_known};
 
 use crate::{
     emit::{emit, now_ns},
+    follow::is_followed,
     loaded::{configured, present},
     minisocks::probe,
     processes::Task,
@@ -137,7 +138,12 @@ unsafe fn tell<C: EbpfContext>(
         unsafe {
             (*record).socket = socket;
             (*record).cookie = cookie;
-            (*record).known = usage_known::COOKIE | usage_known::INCARNATION;
+            (*record).known = usage_known::COOKIE
+                | usage_known::INCARNATION
+                | match is_followed(task.tgid) {
+                    true => known::FOLLOWED,
+                    false => 0,
+                };
             (*record).tgid = task.tgid;
             (*record).tid = task.tid;
             (*record).what = what;

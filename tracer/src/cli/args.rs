@@ -1,5 +1,6 @@
 //! The command line as typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -57,6 +58,9 @@ pub enum Verb {
     States(StatesArgs),
     /// Tell what this host allows, and what will be missing.
     Doctor(DoctorArgs),
+    /// Wait to be told, and then become a program: how a trace starts its command.
+    #[command(hide = true)]
+    RunWhenTold(RunWhenToldArgs),
 }
 
 /// Options of `live`.
@@ -77,6 +81,9 @@ pub struct LiveArgs {
     /// How it is traced.
     #[command(flatten)]
     pub trace: TraceArgs,
+    /// Run this program, as the user who called sudo, and show what it and its children do, until it ends.
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub command: Vec<OsString>,
 }
 
 /// Options of `record`.
@@ -94,6 +101,10 @@ pub struct RecordVerbArgs {
     /// How it is traced.
     #[command(flatten)]
     pub trace: TraceArgs,
+    /// Run this program, as the user who called sudo, and trace until it ends; what it and its children do is what
+    /// `show` shows.
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub command: Vec<OsString>,
 }
 
 /// Options of `show`.
@@ -243,6 +254,9 @@ pub struct FilterArgs {
     /// Process that is seen using the socket.
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub pids: Vec<u32>,
+    /// What that process starts, too, and what that starts.
+    #[arg(long)]
+    pub follow: bool,
     /// Name of that process: the kernel keeps 15 bytes of it.
     #[arg(long = "comm", value_name = "NAME", value_delimiter = ',', value_parser = parse_comm)]
     pub comms: Vec<String>,
@@ -265,6 +279,10 @@ pub struct FilterArgs {
     /// Listening sockets too.
     #[arg(short, long, conflicts_with = "listening")]
     pub all: bool,
+    /// The command that is run, whose connections are meant; each verb that runs one takes it where that
+    /// stands.
+    #[arg(skip)]
+    pub command: Vec<String>,
 }
 
 /// How things are shown.
@@ -319,6 +337,16 @@ pub struct DoctorArgs {
     /// When to use colour.
     #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
     pub color: ColorArg,
+}
+
+/// Options of `run-when-told`.
+#[derive(Debug, ClapArgs)]
+pub struct RunWhenToldArgs {
+    /// The program's file.
+    pub program: PathBuf,
+    /// Its words, its name first.
+    #[arg(last = true, required = true)]
+    pub words: Vec<OsString>,
 }
 
 /// Parts of the output.

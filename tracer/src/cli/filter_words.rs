@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::args::FilterArgs;
+use super::command;
 use crate::model::printable;
 
 /// Returns the filters in a person's words: an option and its value in each.
@@ -13,6 +14,7 @@ pub(super) fn describe(args: &FilterArgs) -> Vec<String> {
             Some(value) => format!("{option} {}", printable(value)),
             None => option.to_owned(),
         })
+        .chain(command::describe(&args.command))
         .collect()
 }
 
@@ -21,6 +23,7 @@ pub(super) fn words(args: &FilterArgs) -> Vec<String> {
     let options = options(args).into_iter();
     options
         .flat_map(|(option, value)| std::iter::once(option.to_owned()).chain(value))
+        .chain(command::words(&args.command))
         .collect()
 }
 
@@ -35,10 +38,15 @@ pub fn parse(words: &[String]) -> Result<FilterArgs, String> {
     struct Words {
         #[command(flatten)]
         filters: FilterArgs,
+        #[arg(last = true)]
+        command: Vec<String>,
     }
     let words =
         Words::try_parse_from(words).map_err(|error| printable(error.kind().to_string()))?;
-    Ok(words.filters)
+    Ok(FilterArgs {
+        command: words.command,
+        ..words.filters
+    })
 }
 
 /// The options that are given, and what they are given.
@@ -62,6 +70,7 @@ fn options(args: &FilterArgs) -> Vec<(&'static str, Option<String>)> {
         flag("-4", args.ipv4),
         flag("-6", args.ipv6),
         list("--pid", &args.pids),
+        flag("--follow", args.follow),
         list("--comm", &args.comms),
         list("--uid", &args.uids),
         cgroup,
@@ -91,12 +100,33 @@ mod tests {
             "--port 80,443 --lport 1 --rport 2 --addr 10.0.0.0/8,::1 --laddr ::1 --raddr 10.1.2.3 -4",
             "-6 --pid 1,2 --comm a,b --uid 0 --cgroup a/b --netns x,5 --state CLOSE_WAIT,TIME_WAIT -l",
             "--comm x --all",
+            "--pid 7 --follow",
+            "--follow",
+            "--port 443 -- curl -s --port 80 -- x",
         ] {
             let first = words(&typed(text));
             let again = parse(&first).expect("its own words");
             assert_eq!(words(&again), first, "{text}");
         }
         assert!(parse(&["--nothing".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_command_reads_as_it_was_typed() {
+        let command = |words: &[&str]| FilterArgs {
+            command: words.iter().copied().map(str::to_owned).collect(),
+            ..typed("--port 443")
+        };
+        let described = |words: &[&str]| describe(&command(words)).split_off(1);
+        assert_eq!(
+            described(&["curl", "-s", "http://[::1]:80/?a=b"]),
+            ["-- curl -s 'http://[::1]:80/?a=b'"]
+        );
+        assert_eq!(
+            described(&["sh", "-c", "it's", "", "a\u{1b}b"]),
+            ["-- sh -c 'it'\\''s' '' 'a\\u{1b}b'"]
+        );
+        assert!(described(&[]).is_empty());
     }
 
     #[test]

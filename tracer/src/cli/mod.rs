@@ -4,6 +4,7 @@
 //! **Never:** a look below: nothing behind this room sees what was typed.
 
 pub mod args;
+mod command;
 mod contradiction;
 pub mod exit;
 pub mod filter_words;

@@ -1,5 +1,6 @@
 //! What will be done: the options, checked and turned into what each room takes.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use super::args::{
@@ -7,7 +8,7 @@ use super::args::{
     TimeWaitArg,
 };
 use super::record::RecordPlan;
-use super::{contradiction, filter_words};
+use super::{command, contradiction, filter_words};
 use crate::model::{Cgroup, EarlyFilter, Family, Naming};
 use crate::track::{Limits, Listening, Selection};
 
@@ -36,6 +37,8 @@ pub struct Plan {
     pub keep_privileges: bool,
     /// Size of the ring buffer in bytes.
     pub ring_bytes: u32,
+    /// The program that is run and traced until it ends, and its arguments; empty where none is.
+    pub command: Vec<OsString>,
     /// When to stop by itself.
     pub duration: Option<Duration>,
     /// How to write.
@@ -109,8 +112,13 @@ impl Plan {
     /// # Errors
     ///
     /// No socket can match the filters, and why.
-    pub fn new(args: LiveArgs) -> Result<Self, String> {
+    pub fn new(mut args: LiveArgs) -> Result<Self, String> {
         let raw = args.output.raw;
+        let words = args.command.iter();
+        args.filters.command = words
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        command::refuse(&args.filters)?;
         let selection = chosen(&args.filters, raw)?;
         contradiction::refuse_conversations(&args.output)?;
         contradiction::refuse_method(
@@ -139,6 +147,7 @@ impl Plan {
             keep_privileges: args.trace.keep_privileges
                 || matches!(args.trace.time_wait, TimeWaitArg::Diag),
             ring_bytes: args.trace.ring_size.0,
+            command: args.command,
             duration: args.trace.duration,
             output: OutputPlan::new(&args.output),
             verbose: args.trace.verbose,
@@ -169,6 +178,7 @@ impl Plan {
             record: Some(args.file),
             recording: args.recording,
             trace: args.trace,
+            command: args.command,
         })
     }
 
@@ -180,6 +190,7 @@ impl Plan {
             (self.cgroup.is_some(), "--cgroup"),
             (!selection.uids.is_empty(), "--uid"),
             (!selection.pids.is_empty(), "--pid"),
+            (!self.command.is_empty(), "a command"),
             (!selection.comms.is_empty(), "--comm"),
         ];
         needs
@@ -260,6 +271,7 @@ fn selection(args: &FilterArgs, listening: Listening) -> Selection {
         local_addrs: args.local_addrs.clone(),
         remote_addrs: args.remote_addrs.clone(),
         pids: args.pids.clone(),
+        followed: args.follow || !args.command.is_empty(),
         comms: args.comms.clone(),
         uids: args.uids.clone(),
         cgroup_by_kernel: false,

@@ -4,9 +4,9 @@
 
 use std::ffi::OsString;
 
-use clap::Parser as _;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use clap::{CommandFactory as _, Parser as _};
 
 use super::args::Args;
 use crate::model::printable;
@@ -43,18 +43,29 @@ fn escape(error: &mut Error) {
     }
 }
 
-/// Tells where options go, where they stand before a command: `tracer --json live`.
+/// Tells where options go, where they stand before a command: `tracer --json live`; and what stands before a program
+/// that is to be run.
 fn show_order(error: &mut Error) {
-    if error.kind() != ErrorKind::ArgumentConflict {
-        return;
-    }
-    let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) else {
+    let misplaced = match error.kind() {
+        ErrorKind::ArgumentConflict => error.get(ContextKind::InvalidSubcommand),
+        ErrorKind::UnknownArgument => error.get(ContextKind::InvalidArg),
+        _ => None,
+    };
+    let Some(ContextValue::String(word)) = misplaced else {
         return;
     };
-    let tip = StyledStr::from(format!(
-        "options go after the command: `tracer {verb} [OPTIONS]`"
-    ));
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string);
+    let runs_programs = usage.is_some_and(|usage| usage.contains("<PROGRAM>"));
+    let commands = Args::command();
+    let tip = if commands.find_subcommand(word).is_some() {
+        format!("options go after the command: `tracer {word} [OPTIONS]`")
+    } else if runs_programs && !word.starts_with('-') {
+        format!("a program that is to be run stands behind two dashes: `tracer live -- {word}`")
+    } else {
+        return;
+    };
+    let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
+    error.insert(ContextKind::Suggested, tip);
 }
 
 #[cfg(test)]
@@ -77,6 +88,17 @@ mod tests {
         }
         // A conflict of two options has nothing to do with order.
         assert!(!refused(&["--json", "--csv"]).contains("go after"));
+    }
+
+    #[test]
+    fn a_program_is_told_where_to_stand() {
+        for words in [&["curl", "http://a"][..], &["live", "curl"]] {
+            let said = refused(words);
+            assert!(said.contains("`tracer live -- curl`"), "{said}");
+        }
+        for words in [&["live", "--nothing"][..], &["states", "CLOSE", "curl"]] {
+            assert!(!refused(words).contains("two dashes"), "{words:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::{FilterArgs, PartOfTimeArgs, ShowArgs};
 use super::plan::{OutputPlan, chosen};
-use super::{contradiction, filter_words};
+use super::{command, contradiction, filter_words};
 use crate::track::Selection;
 
 /// Which connections of evidence are told.
@@ -118,6 +118,7 @@ impl Filters {
             )
         };
         let of_trace = filter_words::parse(recorded.words).map_err(unknown)?;
+        command::refuse_unrecorded(&self.0, &of_trace)?;
         let mut then = chosen(&of_trace, raw)?;
         then.netns = recorded.netns.to_vec();
         then.cgroup_by_kernel = of_trace.cgroup.is_some();

@@ -68,6 +68,7 @@ impl TimeWaitPlan {
             trace: args.trace,
             record: None,
             recording: RecordArgs::default(),
+            command: Vec::new(),
         })?;
         Ok(Self {
             plan,

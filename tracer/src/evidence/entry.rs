@@ -72,6 +72,8 @@ pub struct Closing {
     pub at: MonoNs,
     /// The kernel's counters, read just before.
     pub counters: Vec<Reading>,
+    /// Processes that were to be followed and were not: too many were alive.
+    pub not_followed: u64,
 }
 
 /// A network namespace.

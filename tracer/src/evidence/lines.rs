@@ -37,7 +37,7 @@ pub(super) enum Line {
     ExistingComplete,
     Turn(TurnLine),
     Clock(ClockLine),
-    Closing { at: u64, counters: Vec<ReadingLine> },
+    Closing(ClosingLine),
     End { at: u64 },
 }
 
@@ -68,11 +68,17 @@ struct CgroupsLine {
 struct ProcessesLine {
     processes: Vec<ProcessLine>,
 }
-
-#[derive(Deserialize)]
-struct ClosingLine {
+#[derive(Serialize, Deserialize)]
+pub(super) struct ClosingLine {
     at: u64,
     counters: Vec<ReadingLine>,
+    /// Only where there are some.
+    #[serde(default, skip_serializing_if = "is_none")]
+    not_followed: u64,
+}
+
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Deserialize)]
@@ -140,10 +146,11 @@ impl Line {
             Entry::ExistingComplete => Self::ExistingComplete,
             Entry::Turn(turn) => Self::turn(turn, turn.batch.records().count() as u32),
             Entry::Clock(clock) => Self::Clock(ClockLine::from(*clock)),
-            Entry::Closing(closing) => Self::Closing {
+            Entry::Closing(closing) => Self::Closing(ClosingLine {
                 at: closing.at.0,
                 counters: readings(&closing.counters),
-            },
+                not_followed: closing.not_followed,
+            }),
             Entry::End(at) => Self::End { at: at.0 },
         }
     }
@@ -189,10 +196,15 @@ impl Line {
             }
             "clock" => Entry::Clock(parse::<ClockLine>(line)?.into_clock()?),
             "closing" => {
-                let ClosingLine { at, counters } = parse(line)?;
+                let ClosingLine {
+                    at,
+                    counters,
+                    not_followed,
+                } = parse(line)?;
                 Entry::Closing(Closing {
                     at: MonoNs(at),
                     counters: readings(counters),
+                    not_followed,
                 })
             }
             "end" => Entry::End(MonoNs(parse::<EndOfTraceLine>(line)?.at)),

@@ -26,6 +26,8 @@ pub struct Use {
     pub cookie: Option<u64>,
     /// Who.
     pub task: Task,
+    /// Whether it belongs to a process that is followed.
+    pub task_is_followed: bool,
     /// How.
     pub way: Way,
 }

@@ -156,6 +156,9 @@ fn state_change(bytes: &[u8; STATE_CHANGE_SIZE]) -> Result<StateChange, DecodeEr
             is_kernel: has(known::INCARNATION) && has(known::KERNEL_TASK),
         },
         task_holds_socket: has(known::LOCK_OWNER).then(|| has(known::HOLDS_SOCKET)),
+        task_is_followed: has(known::LOCK_OWNER)
+            && has(known::HOLDS_SOCKET)
+            && has(known::FOLLOWED),
         timewait_refused: has(known::TIMEWAIT).then(|| has(known::TIMEWAIT_REFUSED)),
         timewait_made: has(known::TIMEWAIT) && has(known::TIMEWAIT_MADE),
     })

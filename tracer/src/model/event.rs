@@ -90,6 +90,8 @@ pub struct StateChange {
     pub task: Task,
     /// Whether that task was using this socket, rather than only passing by.
     pub task_holds_socket: Option<bool>,
+    /// Whether that task was using it and belongs to a process that is followed; false where none is.
+    pub task_is_followed: bool,
     /// Whether it was to go on as a timewait socket and got none (`tcp_max_tw_buckets`).
     pub timewait_refused: Option<bool>,
     /// Whether its timewait socket was made just before; false where that is not known.

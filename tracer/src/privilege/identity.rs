@@ -5,12 +5,13 @@
 
 use std::env;
 use std::fs;
+use std::io;
 
 use rustix::fs::{Gid, Uid};
 use rustix::process::{getegid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::Allowed;
+use super::{Allowed, capabilities};
 
 /// The user and group that own nothing, by the number that Linux shows for those that cannot be shown.
 const NOBODY: u32 = 65_534;
@@ -24,6 +25,37 @@ pub struct User {
     pub gid: u32,
     /// Further groups, as `/etc/group` has them.
     pub groups: Vec<u32>,
+}
+
+/// What a user's programs are told of the user, as `/etc/passwd` has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Name.
+    pub name: String,
+    /// Home directory.
+    pub home: String,
+    /// Shell; empty where none is told.
+    pub shell: String,
+}
+
+/// Returns what programs of a user are told of the user, where somebody knows it.
+pub fn account(uid: u32) -> Option<Account> {
+    find_account(uid, &fs::read_to_string("/etc/passwd").ok()?)
+}
+
+fn find_account(uid: u32, passwd: &str) -> Option<Account> {
+    // name:password:uid:gid:comment:home:shell
+    passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let &[name, _, number, _, _, home, ..] = fields.as_slice() else {
+            return None;
+        };
+        (number.parse() == Ok(uid)).then(|| Account {
+            name: name.to_owned(),
+            home: home.to_owned(),
+            shell: fields.get(6).copied().unwrap_or_default().to_owned(),
+        })
+    })
 }
 
 /// The user who started this: through `sudo` or `pkexec`, else the one that it runs as.
@@ -72,6 +104,26 @@ fn look_up(uid: u32, gid: Option<u32>, passwd: &str, group: &str) -> User {
         gid: gid.or(known.map(|(_, gid)| gid)).unwrap_or(uid),
         groups: groups.collect(),
     }
+}
+
+/// Becomes the user who called `sudo` or `pkexec`, for good and without a capability, but able to gain what that
+/// user can gain. Returns who that is; `None` where nobody else called, and nothing changed.
+///
+/// # Errors
+///
+/// The kernel refuses: the process must not go on.
+pub fn become_invoker() -> io::Result<Option<User>> {
+    let user = invoker();
+    if !geteuid().is_root() || user.uid == 0 {
+        return Ok(None);
+    }
+    let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+    let (gid, uid) = (Gid::from_raw(user.gid), Uid::from_raw(user.uid));
+    set_thread_groups(&groups)?;
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)?;
+    capabilities::keep_only(capabilities::NONE)?;
+    Ok(Some(user))
 }
 
 /// Becomes the user for whom the process runs, for good. One who is not root stays what they are. Where the
@@ -126,6 +178,22 @@ mod tests {
             let without_group = [("SUDO_UID", "5"), ("SUDO_GID", bad)];
             assert_eq!(told(&without_group), Some((5, None)), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_account_is_found_by_its_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken:x:7\na:x:7:8:A,b:/home/a:/bin/zsh\nb:x:9:9::/:\n";
+        let account = |name: &str, home: &str, shell: &str| Account {
+            name: name.to_owned(),
+            home: home.to_owned(),
+            shell: shell.to_owned(),
+        };
+        assert_eq!(
+            find_account(7, passwd),
+            Some(account("a", "/home/a", "/bin/zsh"))
+        );
+        assert_eq!(find_account(9, passwd), Some(account("b", "/", "")));
+        assert_eq!(find_account(12, passwd), None);
     }
 
     #[test]

@@ -32,7 +32,7 @@ use thiserror::Error;
 use crate::model::Privileges;
 
 pub use capabilities::names as capability_names;
-pub use identity::{User, invoker};
+pub use identity::{Account, User, account, become_invoker, invoker};
 pub use offered::offered;
 
 /// For so long a thread that was joined may still be counted while the kernel takes it down.

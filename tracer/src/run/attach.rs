@@ -1,13 +1,14 @@
 //! What comes before a trace: whether it is possible, what is meant by the names that were typed, and the
 //! hooks.
 
+use super::command::Running;
 use super::failure::Failure;
 use super::say;
 use crate::cli::args::{HookArg, TimeWaitArg};
 use crate::cli::plan::Plan;
 use crate::source::live::{HookChoice, Live, Method, MethodChoice, Options};
 use crate::source::netns::{self, Resolved};
-use crate::source::{cgroup, preflight};
+use crate::source::{cgroup, preflight, processes};
 
 /// Refuses a host or a user with whom nothing can be traced, before the kernel does so in its own
 /// words. What cannot be told is tried.
@@ -67,8 +68,40 @@ pub(super) fn look_up(plan: &mut Plan) -> Result<Option<Vec<Resolved>>, Failure>
     Ok(Some(found))
 }
 
+/// Returns the processes that are followed with their children, if any are: a command's, or those that were named.
+pub(super) fn followed(
+    plan: &Plan,
+    command: Option<&Running>,
+) -> Result<Option<Vec<u32>>, Failure> {
+    if !plan.selection.followed {
+        return Ok(None);
+    }
+    if processes::numbers_differ() {
+        return Err(Failure::NotAllowed(
+            "cannot follow a process from within a container: its processes have other numbers here than the \
+             kernel tells; run tracer in the host's pid namespace (`docker run --pid host`)"
+                .to_owned(),
+        ));
+    }
+    if let Some(command) = command {
+        return Ok(Some(vec![command.pid()]));
+    }
+    let there = processes::parents();
+    match plan
+        .selection
+        .pids
+        .iter()
+        .find(|pid| !there.contains_key(pid))
+    {
+        Some(absent) => Err(Failure::Usage(format!(
+            "cannot follow --pid {absent}: there is no such process; see `ps -e`"
+        ))),
+        None => Ok(Some(plan.selection.pids.clone())),
+    }
+}
+
 /// Attaches the hooks.
-pub(super) fn attach(plan: &Plan) -> Result<Live, Failure> {
+pub(super) fn attach(plan: &Plan, follow: Option<Vec<u32>>) -> Result<Live, Failure> {
     let options = Options {
         hook: match plan.hook {
             HookArg::Auto => HookChoice::Auto,
@@ -83,6 +116,7 @@ pub(super) fn attach(plan: &Plan) -> Result<Live, Failure> {
         },
         ring_bytes: plan.ring_bytes,
         filter: plan.early.clone(),
+        follow,
         kernel_log: plan.verbose >= 2,
     };
     Live::attach(&options).map_err(|error| {

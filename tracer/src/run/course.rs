@@ -53,6 +53,8 @@ pub(super) struct Course<T> {
     teller: T,
     filters: Vec<String>,
     raw: bool,
+    /// Whether what is told depends on which processes were followed.
+    follows: bool,
     not_comparable: Option<String>,
     window: Option<Window>,
     only_counted: bool,
@@ -71,6 +73,8 @@ pub(super) struct Course<T> {
     losses: Vec<Loss>,
     /// The moment up to which all has been taken in, if it is still to be told.
     passed: Option<MonoNs>,
+    /// Processes that were to be followed and were not.
+    not_followed: u64,
     stage: Stage,
 }
 
@@ -94,6 +98,7 @@ impl<T: Teller> Course<T> {
         namespaces: Vec<NetNs>,
         teller: T,
     ) -> Self {
+        let follows = wanted.selection.followed;
         let mut tracker = Tracker::new(wanted.selection, wanted.limits);
         tracker.follow(Follows {
             resets: head.tells_resets && !wanted.raw,
@@ -109,6 +114,7 @@ impl<T: Teller> Course<T> {
             teller,
             filters: wanted.filters,
             raw: wanted.raw,
+            follows,
             not_comparable: wanted.not_comparable,
             window: wanted.window,
             only_counted: wanted.only_counted,
@@ -120,6 +126,7 @@ impl<T: Teller> Course<T> {
             reconciler: None,
             losses: Vec::new(),
             passed: None,
+            not_followed: 0,
             stage: Stage::Listing,
             methods,
             clock: head.clock,
@@ -383,6 +390,7 @@ impl<T: Teller> Course<T> {
         if let Some(reconciler) = &mut self.reconciler {
             reconciler.close(closing.counters);
         }
+        self.not_followed = closing.not_followed;
         self.stage = Stage::Closing(closing.at);
         Ok(())
     }
@@ -431,7 +439,7 @@ impl<T: Teller> Course<T> {
             None => (self.head.start, end),
         };
         let duration_ns = to.since(from).unwrap_or_default();
-        let summary = self.summary.finish(
+        let mut summary = self.summary.finish(
             duration_ns,
             tally.evicted,
             // Of a part of the time, they are not counted.
@@ -441,8 +449,14 @@ impl<T: Teller> Course<T> {
             },
             kernel,
         );
+        // Where what they did is not to be told, nothing is missing.
+        summary.not_followed = match self.follows {
+            true => self.not_followed,
+            false => 0,
+        };
         self.teller.end(&summary, end)?;
-        Ok(match self.taken.lost + summary.lost + summary.evicted {
+        let missing = summary.evicted + summary.not_followed;
+        Ok(match self.taken.lost + summary.lost + missing {
             0 => Exit::Done,
             _ => Exit::Incomplete,
         })

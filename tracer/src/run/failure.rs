@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::command::CommandError;
 use crate::cli::exit::Exit;
 use crate::model::DecodeError;
 use crate::privilege::PrivilegeError;
@@ -29,6 +30,8 @@ pub(super) enum Failure {
     Live(#[from] LiveError),
     #[error(transparent)]
     Privilege(#[from] PrivilegeError),
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// The output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Write(#[source] io::Error),
@@ -55,9 +58,13 @@ impl Failure {
             Self::NetNs(error) => of_netns(error),
             Self::Cgroup(error) => of_cgroup(error),
             Self::Store(error) => of_store(error),
+            Self::Command(error) => error.exit(),
             Self::NotAllowed(_)
             | Self::Live(
-                LiveError::Attach { .. } | LiveError::Neither { .. } | LiveError::Method(_),
+                LiveError::Attach { .. }
+                | LiveError::Neither { .. }
+                | LiveError::Method(_)
+                | LiveError::Follow { .. },
             ) => Exit::NotAllowed,
             Self::Privilege(_)
             | Self::Live(_)

@@ -4,6 +4,7 @@
 //! **Never:** work that another room could do.
 
 mod attach;
+mod command;
 mod course;
 mod evidence;
 mod failure;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         Verb::Verify(args) => verify::run(&args),
         Verb::States(args) => pages::states(&args),
         Verb::Doctor(args) => pages::doctor(&args),
+        Verb::RunWhenTold(args) => command::waiting::run(&args),
     };
     match result {
         Ok(exit) => exit.into(),

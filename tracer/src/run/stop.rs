@@ -1,4 +1,4 @@
-//! What ends a trace: a signal, or the time that was asked for.
+//! What ends a trace: a signal, the time that was asked for, or the end of the command that is traced.
 
 use std::future::pending;
 use std::io::{self, Read as _};
@@ -15,7 +15,12 @@ use signal_hook::low_level::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
+use super::command::Running;
 use super::failure::Failure;
+use super::say;
+
+/// For so long a command that was interrupted is waited for before that is said.
+const UNSAID: Duration = Duration::from_secs(1);
 
 /// Exit code of a trace that is ended without its summary: `Exit::Incomplete`.
 const INCOMPLETE: i32 = 1;
@@ -26,6 +31,12 @@ pub(super) struct Stop {
     terminate: Signal,
     hangup: Signal,
     deadline: Option<Instant>,
+    /// What is traced until it ends, if anything is.
+    command: Option<Running>,
+    /// Whether an interrupt came while a command ran, which got it too where both are at one terminal.
+    was_interrupted: bool,
+    /// When it is said that a command is waited for.
+    say_at: Option<Instant>,
     /// What hears of a second signal, until a thread does.
     second: Option<Second>,
 }
@@ -33,6 +44,8 @@ pub(super) struct Stop {
 /// Where signals are told, and what is written to the terminal with the second.
 struct Second {
     signals: UnixStream,
+    /// How many signals are heeded as they should be, before one ends the process.
+    heeded: usize,
     farewell: &'static [u8],
 }
 
@@ -42,15 +55,22 @@ impl Stop {
     /// A second interrupt or termination ends the process at once, as incomplete: the first one is heeded
     /// between two writes, and a reader that does not read can keep a write waiting for ever. The
     /// terminal is then given `farewell`, if there is one.
-    pub(super) fn listen(farewell: Option<&'static [u8]>) -> Result<Self, Failure> {
+    ///
+    /// A command has the first interrupt to itself: it ends as it does, and the trace with it. The second ends the
+    /// trace, and the third the process.
+    pub(super) fn listen(
+        farewell: Option<&'static [u8]>,
+        command: Option<Running>,
+    ) -> Result<Self, Failure> {
         let failed = |cause: io::Error| Failure::System {
             what: "listen for signals",
             cause,
         };
         let listen = |kind| signal(kind).map_err(failed);
-        let second = match farewell {
-            Some(farewell) => end_with(farewell).map(Some),
-            None => end_at_once().map(|()| None),
+        let second = match (farewell, &command) {
+            (None, None) => end_at_once().map(|()| None),
+            (farewell, None) => end_with(farewell.unwrap_or_default(), 1).map(Some),
+            (farewell, Some(_)) => end_with(farewell.unwrap_or_default(), 2).map(Some),
         }
         .map_err(failed)?;
         Ok(Self {
@@ -58,6 +78,9 @@ impl Stop {
             terminate: listen(SignalKind::terminate())?,
             hangup: listen(SignalKind::hangup())?,
             deadline: None,
+            command,
+            was_interrupted: false,
+            say_at: None,
             second,
         })
     }
@@ -79,20 +102,59 @@ impl Stop {
         self.deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
     }
 
+    /// Returns the command, if there is one.
+    pub(super) fn command(&self) -> Option<&Running> {
+        self.command.as_ref()
+    }
+
+    /// Lets the command run, if there is one.
+    pub(super) fn begin_command(&mut self) -> Result<(), Failure> {
+        self.command.as_mut().map_or(Ok(()), Running::begin)
+    }
+
+    /// Says what has become of the command, if there is one and anything is to be said.
+    pub(super) fn fate_of_command(&mut self) -> Result<Option<String>, Failure> {
+        let was_interrupted = self.was_interrupted;
+        let command = self.command.as_mut();
+        command.map_or(Ok(None), |command| command.fate(was_interrupted))
+    }
+
     /// Waits for the end.
     pub(super) async fn wait(&mut self) {
-        let deadline = async {
-            match self.deadline {
-                Some(deadline) => sleep_until(deadline).await,
+        while !self.is_reached().await {}
+    }
+
+    /// Waits for something to happen; returns whether that is the end.
+    async fn is_reached(&mut self) -> bool {
+        let until = async |moment: Option<Instant>| match moment {
+            Some(moment) => sleep_until(moment).await,
+            None => pending().await,
+        };
+        let ended = async {
+            match &mut self.command {
+                Some(command) => command.ended().await,
                 None => pending().await,
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => (),
-            _ = self.terminate.recv() => (),
-            _ = self.hangup.recv() => (),
-            () = deadline => (),
+            _ = self.interrupt.recv() => self.command.is_none() || self.interrupt_again(),
+            _ = self.terminate.recv() => true,
+            _ = self.hangup.recv() => true,
+            () = until(self.deadline) => true,
+            () = ended => true,
+            () = until(self.say_at) => {
+                self.say_at = None;
+                let name = self.command.as_ref().map_or("the command", Running::name);
+                say(&format!("waiting for {name} to end; Ctrl-C once more ends the trace without it"));
+                false
+            }
         }
+    }
+
+    /// An interrupt came that a command has got, too; returns whether it is not the first.
+    fn interrupt_again(&mut self) -> bool {
+        self.say_at = Some(Instant::now() + UNSAID);
+        std::mem::replace(&mut self.was_interrupted, true)
     }
 }
 
@@ -106,23 +168,29 @@ fn end_at_once() -> io::Result<()> {
     Ok(())
 }
 
-/// Hears of signals, for a thread that ends the process with the second, and may write to the terminal before.
-fn end_with(farewell: &'static [u8]) -> io::Result<Second> {
+/// Hears of signals, for a thread that ends the process with the one that follows those that are heeded, and may
+/// write to the terminal before.
+fn end_with(farewell: &'static [u8], heeded: usize) -> io::Result<Second> {
     let (signals, told) = UnixStream::pair()?;
     for number in [SIGINT, SIGTERM] {
         pipe::register(number, told.try_clone()?)?;
     }
-    Ok(Second { signals, farewell })
+    Ok(Second {
+        signals,
+        heeded,
+        farewell,
+    })
 }
 
 impl Second {
     fn wait_for_it(self) -> io::Result<()> {
         let Self {
             mut signals,
+            heeded,
             farewell,
         } = self;
         let wait = move || {
-            if signals.read_exact(&mut [0; 2]).is_ok() {
+            if signals.read_exact(&mut vec![0; heeded + 1]).is_ok() {
                 // Past the lock that whoever is stuck in a write may hold.
                 let _ = rustix::io::write(io::stdout(), farewell);
                 exit(INCOMPLETE);

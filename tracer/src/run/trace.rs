@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::attach::{attach, look_up, refuse_host, refuse_without_btf};
+use super::attach::{attach, followed, look_up, refuse_host, refuse_without_btf};
+use super::command::Running;
 use super::course::{Course, Wanted};
 use super::failure::Failure;
 use super::giving_up::{enters, give_up_for_trace, unasked, unread};
@@ -57,15 +58,23 @@ pub(super) fn trace<T: Teller>(mut plan: Plan, clock: Clock, teller: T) -> Resul
         })?;
     runtime.block_on(async {
         // Before anything is written: whoever reads the first line may send a signal at once.
-        let mut stop = Stop::listen(teller.farewell())?;
-        let live = attach(&plan)?;
+        let command = Running::prepare(&plan.command)?;
+        let mut stop = Stop::listen(teller.farewell(), command)?;
+        let live = attach(&plan, followed(&plan, stop.command())?)?;
         if live.hook == Hook::Classic {
             refuse_without_btf(&plan, true)?;
         }
         let mut tracing = Tracing::begin(live, &plan, asked, clock, teller, &mut stop)?;
+        stop.begin_command()?;
         stop.after(plan.duration);
         let followed = tracing.follow(&mut stop).await;
-        tracing.end(followed)
+        let exit = tracing.end(followed)?;
+        if let Some(fate) = stop.fate_of_command()?
+            && !plan.quiet
+        {
+            say(&fate);
+        }
+        Ok(exit)
     })
 }
 
@@ -275,6 +284,7 @@ impl<T: Teller> Tracing<T> {
         let closing = Closing {
             at: counted,
             counters,
+            not_followed: self.live.not_followed(),
         };
         if self.recorder.is_some() {
             self.described = self.counting.describe_again(&self.described);

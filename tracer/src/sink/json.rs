@@ -235,6 +235,7 @@ impl Json {
             lost: summary.lost,
             connections: summary.connections,
             evicted: summary.evicted,
+            not_followed: (summary.not_followed > 0).then_some(summary.not_followed),
             duration_ns: summary.duration_ns,
             wall: rfc3339(&self.wall, end),
             states: States(summary, self.names),

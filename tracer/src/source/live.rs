@@ -6,6 +6,7 @@
 mod attach;
 mod between;
 mod error;
+mod follow;
 mod hidden;
 mod mapped;
 
@@ -67,6 +68,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// What the kernel side decides early.
     pub filter: EarlyFilter,
+    /// The processes that are followed, with their children, if any are.
+    pub follow: Option<Vec<u32>>,
     /// Whether the kernel side's own diagnostics are wanted.
     pub kernel_log: bool,
 }
@@ -89,6 +92,8 @@ pub struct Live {
     pub reset_reasons: ResetReasons,
     ring: AsyncFd<RingBuf<MapData>>,
     losses: Losses,
+    /// How many processes found no room among those that are followed: as the trace began, and since.
+    not_followed: (u64, MappedArray),
     log: Option<KernelLog>,
     // Holds the programs and their links; dropping it detaches.
     _object: Ebpf,
@@ -113,7 +118,7 @@ impl Live {
         let btf = match attach::typed(options) {
             Ok(live) => return Ok(live),
             // The classic hook could do it even less.
-            Err(error @ LiveError::Method(_)) => return Err(error),
+            Err(error @ (LiveError::Method(_) | LiveError::Follow { .. })) => return Err(error),
             Err(error) => error,
         };
         match attach::classic(options) {
@@ -154,6 +159,12 @@ impl Live {
             batch.push(&record);
         }
         false
+    }
+
+    /// Returns how many processes were to be followed and are not: too many were alive.
+    pub fn not_followed(&self) -> u64 {
+        let (at_first, since) = &self.not_followed;
+        at_first + (0..).map_while(|cpu| since.load(cpu)).sum::<u64>()
     }
 
     /// Returns what has been lost since the last call. Called after [`drain`](Self::drain), it

@@ -23,6 +23,7 @@ mod offsets;
 pub mod owners;
 pub mod port_settings;
 pub mod preflight;
+pub mod processes;
 pub mod snapshot;
 pub mod sock_diag;
 pub mod timewait_ages;

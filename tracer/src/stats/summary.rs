@@ -22,6 +22,8 @@ pub struct Summary {
     pub connections: u64,
     /// Connections that were let go because too many were alive.
     pub evicted: u64,
+    /// Processes whose connections were to be shown and are not: too many were followed at once.
+    pub not_followed: u64,
     /// From the first moment at which every change is seen to the end, nanoseconds.
     pub duration_ns: u64,
     /// Times spent in each state, over the connections shown.
@@ -93,6 +95,7 @@ impl SummaryBuilder {
             lost: self.lost,
             connections: self.connections,
             evicted,
+            not_followed: 0,
             duration_ns,
             states: self.durations.figures(),
             methods: self.methods,

@@ -56,6 +56,8 @@ pub(super) struct Connection {
     pub(super) marks: Marks,
     /// How it has ended, while what may still be told of that is waited for.
     pub(super) closing: Option<Ending>,
+    /// Whether a process that is followed was seen using it.
+    pub(super) is_followed: bool,
     past: Vec<Segment>,
     /// By how much the beginning of the first of them may be wrong.
     began_error_ns: u64,
@@ -110,6 +112,7 @@ impl Connection {
             traffic: None,
             marks: Marks::default(),
             closing: None,
+            is_followed: false,
             past: Vec::new(),
             began_error_ns: 0,
             state: change.from,
@@ -151,6 +154,7 @@ impl Connection {
             traffic: None,
             marks: Marks::default(),
             closing: None,
+            is_followed: false,
             past: Vec::new(),
             began_error_ns: 0,
             state: existing.state,
@@ -251,6 +255,7 @@ impl Connection {
         }
         self.uid = change.uid.or(self.uid);
         self.cgroup = change.cgroup.or(self.cgroup);
+        self.is_followed |= change.task_is_followed && !change.is_killed();
         self.last_error = change.error;
     }
 
@@ -354,6 +359,7 @@ impl Connection {
             tuple: &self.tuple,
             owner: &self.owner(),
             users: &self.users,
+            is_followed: self.is_followed,
             netns: self.netns,
             passed: &passed,
         });

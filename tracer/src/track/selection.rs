@@ -42,6 +42,9 @@ pub struct Selection {
     pub remote_addrs: Vec<Prefix>,
     /// Process that opened the connection or was seen using it.
     pub pids: Vec<u32>,
+    /// Whether processes and their children are followed. The kernel side decides which: a connection that
+    /// one of them was seen using passes beside those of `pids`.
+    pub followed: bool,
     /// Name of that process, or of its thread that did.
     pub comms: Vec<String>,
     /// uid of the socket.
@@ -78,6 +81,7 @@ pub(super) struct Facts<'a> {
     pub(super) tuple: &'a Tuple,
     pub(super) owner: &'a Owner,
     pub(super) users: &'a Users,
+    pub(super) is_followed: bool,
     pub(super) netns: Option<u32>,
     /// Whether it is or was in a state.
     pub(super) passed: &'a dyn Fn(TcpState) -> bool,
@@ -96,6 +100,7 @@ impl Selection {
             local_addrs,
             remote_addrs,
             pids,
+            followed,
             comms,
             uids,
             cgroup_by_kernel,
@@ -111,6 +116,7 @@ impl Selection {
                 .iter()
                 .all(|list| list.is_empty())
             && pids.is_empty()
+            && !followed
             && comms.is_empty()
             && uids.is_empty()
             && !cgroup_by_kernel
@@ -152,7 +158,7 @@ impl Selection {
             among(&self.netns, facts.netns),
             // These may come true later.
             later(!self.cgroup_by_kernel || facts.owner.cgroup.is_some()),
-            later(self.pids.is_empty() || facts.users.any(|user| self.pids.contains(&user.pid))),
+            later(self.takes_process(facts)),
             later(
                 self.comms.is_empty()
                     || facts
@@ -171,6 +177,14 @@ impl Selection {
         } else {
             Verdict::Shown
         }
+    }
+
+    fn takes_process(&self, facts: &Facts<'_>) -> bool {
+        if self.pids.is_empty() && !self.followed {
+            return true;
+        }
+        (self.followed && facts.is_followed)
+            || facts.users.any(|user| self.pids.contains(&user.pid))
     }
 
     fn has_comm(&self, comm: Comm) -> bool {
@@ -232,6 +246,7 @@ mod tests {
             tuple: &tuple,
             owner: &Owner::default(),
             users: &Users::default(),
+            is_followed: false,
             netns: None,
             passed: &|_| false,
         })

@@ -30,6 +30,7 @@ pub(crate) fn change(socket: u64, at: u64, from: TcpState, to: TcpState) -> Stat
         error: Some(CloseError(0)),
         task: Task::named(1, 1, Comm::default()),
         task_holds_socket: Some(false),
+        task_is_followed: false,
         timewait_refused: None,
         timewait_made: false,
     }

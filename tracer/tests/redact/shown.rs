@@ -81,6 +81,7 @@ fn evidence(records: &[Vec<u8>]) -> Vec<u8> {
     let closing = Closing {
         at: MonoNs(4_000_000_000),
         counters: Vec::new(),
+        not_followed: 0,
     };
     let mut writer = Writer::new(&head(), None);
     for entry in [

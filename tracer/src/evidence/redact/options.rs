@@ -19,7 +19,7 @@ enum Takes {
 }
 
 /// The options that filter.
-const OPTIONS: [(&str, Takes); 20] = [
+const OPTIONS: [(&str, Takes); 21] = [
     ("--port", Takes::Plain),
     ("--lport", Takes::Plain),
     ("--rport", Takes::Plain),
@@ -29,6 +29,7 @@ const OPTIONS: [(&str, Takes); 20] = [
     ("-4", Takes::Nothing),
     ("-6", Takes::Nothing),
     ("--pid", Takes::Plain),
+    ("--follow", Takes::Nothing),
     ("--comm", Takes::Processes),
     ("--uid", Takes::Plain),
     ("--cgroup", Takes::Cgroup),
@@ -63,7 +64,7 @@ impl Redact {
     /// Returns the words of filters, such as `--comm`, `curl`, as they are to be said beside redacted entries,
     /// and are to be taken up again to choose among them.
     pub fn filters(&mut self, words: &[String]) -> Vec<String> {
-        self.options(words)
+        self.command(words)
     }
 
     /// A whole command line. What stands behind `--` is another program's, and all of it may name something.

@@ -236,6 +236,7 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Closing(Closing {
             at: MonoNs(5_000_000),
             counters: vec![reading()],
+            not_followed: 3,
         }),
         Entry::End(MonoNs(6_000_000)),
     ]

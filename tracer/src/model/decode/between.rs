@@ -2,6 +2,7 @@
 
 use std::mem::offset_of;
 
+use tracer_ebpf::known::FOLLOWED;
 use tracer_ebpf::{SEGMENT_SIZE, USE_SIZE, segment as what, usage, usage_known as known};
 
 use super::{DecodeError, sixteen};
@@ -32,6 +33,7 @@ pub(super) fn used(bytes: &[u8; USE_SIZE]) -> Result<Use, DecodeError> {
             incarnation: has(known::INCARNATION).then(|| field!(bytes, incarnation: u16)),
             is_kernel: false,
         },
+        task_is_followed: has(FOLLOWED),
         way,
     })
 }

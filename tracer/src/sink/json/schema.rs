@@ -229,6 +229,9 @@ pub(super) struct SummaryLine<'a> {
     pub(super) lost: u64,
     pub(super) connections: u64,
     pub(super) evicted: u64,
+    /// Processes that were to be followed and were not, where there were some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) not_followed: Option<u64>,
     pub(super) duration_ns: u64,
     pub(super) wall: String,
     pub(super) states: States<'a>,

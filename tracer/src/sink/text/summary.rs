@@ -50,6 +50,13 @@ pub(super) fn summary(text: &Text, summary: &Summary) -> String {
             format!("{evicted} not followed to the end: too many at once (--max-connections)");
         out += &block("", "  ", &note, text.width, |line| palette.warn(line));
     }
+    if summary.not_followed > 0 {
+        let unseen = grouped(summary.not_followed);
+        let note = format!(
+            "of {unseen} processes nothing is shown: too many were followed at once, with those they started"
+        );
+        out += &block("", "  ", &note, text.width, |line| palette.warn(line));
+    }
     let told = |parts: Option<Vec<String>>| {
         let parts = parts.filter(|parts| !parts.is_empty());
         parts.map_or(String::new(), |parts| {

@@ -10,13 +10,13 @@ use aya::util::nr_cpus;
 use aya::{Btf as KernelBtf, Ebpf, EbpfLoader};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tracer_ebpf::{ABSENT, Config, LossCounter};
+use tracer_ebpf::{ABSENT, Config, FOLLOWED_PROCESSES, LossCounter};
 
-use super::between;
-use super::error::{LiveError, load_error, program_error};
+use super::error::{LiveError, follow_lacks, load_error, program_error};
 use super::hidden::{self, Hidden};
 use super::mapped::MappedArray;
 use super::{Hook, Live, MethodChoice, Options};
+use super::{between, follow};
 use crate::model::ResetReasons;
 use crate::source::btf::Btf;
 use crate::source::format::classic_offsets;
@@ -26,7 +26,7 @@ use crate::source::losses::Losses;
 use crate::source::minisocks;
 use crate::source::offsets;
 use crate::source::preflight::{KernelRelease, kernel_release};
-use crate::source::usage;
+use crate::source::{processes, usage};
 
 /// The object, as the build left it.
 pub(in crate::source) static OBJECT: &[u8] =
@@ -96,9 +96,17 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
             (Ok(found), MethodChoice::Auto | MethodChoice::Only(_)) => found.config,
             _ => Config::EMPTY.minisock,
         },
+        follow: match &options.follow {
+            Some(_) => processes::find(&types).map_err(follow_lacks)?,
+            None => Config::EMPTY.follow,
+        },
         ..Config::EMPTY
     };
     let mut object = load(Hook::Btf, options, config)?;
+    let not_followed = match &options.follow {
+        Some(named) => follow::attach(&mut object, &kernel_types, named)?,
+        None => 0,
+    };
     let hidden = hidden::attach(
         &mut object,
         &kernel_types,
@@ -123,6 +131,7 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
     live.tells_resets = between.tells_resets;
     let reasons = usage::reset_reasons(&types).into_iter().collect();
     live.reset_reasons = ResetReasons(reasons);
+    live.not_followed.0 = not_followed;
     Ok(live)
 }
 
@@ -188,11 +197,14 @@ fn load(hook: Hook, options: &Options, config: Config) -> Result<Ebpf, LiveError
     let bytes = config.to_bytes();
     // aya-log numbers its levels from 1, error, to 5, trace; zero lets the verifier drop them all.
     let level: u8 = if options.kernel_log { 5 } else { 0 };
+    let followed = options.follow.as_ref().map_or(1, |_| FOLLOWED_PROCESSES);
     EbpfLoader::new()
         .override_global("CONFIG", &bytes[..], true)
         .map_max_entries("LOSSES", possible_cpus()?)
         .override_global(aya_log::LEVEL, &level, false)
         .map_max_entries("EVENTS", options.ring_bytes)
+        .map_max_entries(follow::SET, followed)
+        .map_max_entries(follow::COUNTER, possible_cpus()?)
         .load(OBJECT)
         .map_err(|error| load_error(hook, error))
 }
@@ -243,6 +255,7 @@ fn finish(
     };
     let counters = map("LOSSES", words)?;
     let epoch = map("EPOCH", 1)?;
+    let not_followed = map(follow::COUNTER, possible_cpus()? as usize)?;
     Ok(Live {
         hook,
         timewait: hidden.timewait,
@@ -253,6 +266,7 @@ fn finish(
         reset_reasons: ResetReasons::default(),
         ring: wait_for(ring).map_err(LiveError::Wait)?,
         losses: Losses::new(counters, epoch, fd),
+        not_followed: (0, not_followed),
         log: KernelLog::open(&mut object),
         _object: object,
     })

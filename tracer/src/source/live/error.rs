@@ -37,6 +37,18 @@ pub enum LiveError {
     /// The method that was asked for, of following timewait and request sockets, cannot be had.
     #[error("{0}; use `--time-wait auto`, or run `tracer doctor` to see what this host allows")]
     Method(MethodError),
+    /// A process was to be followed with its children, and cannot be.
+    #[error("cannot follow a process and its children: {cause}; {next}")]
+    Follow {
+        /// Why.
+        cause: String,
+        /// What to try.
+        next: &'static str,
+        /// All that the kernel's verifier said; empty where it was not asked.
+        verifier_log: String,
+        /// Whether the kernel refused for want of privileges.
+        not_permitted: bool,
+    },
     /// The ring buffer cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
     Wait(#[source] io::Error),
@@ -90,7 +102,7 @@ impl LiveError {
     /// Returns what the verifier said, whichever hook it was about.
     pub fn verifier_log(&self) -> &str {
         match self {
-            Self::Attach { verifier_log, .. } => verifier_log,
+            Self::Attach { verifier_log, .. } | Self::Follow { verifier_log, .. } => verifier_log,
             Self::Neither { btf, .. } => btf.verifier_log(),
             Self::Method(error) => &error.verifier_log,
             _ => "",
@@ -100,7 +112,9 @@ impl LiveError {
     /// Returns whether the kernel refused for want of privileges.
     pub fn not_permitted(&self) -> bool {
         match self {
-            Self::Attach { not_permitted, .. } => *not_permitted,
+            Self::Attach { not_permitted, .. } | Self::Follow { not_permitted, .. } => {
+                *not_permitted
+            }
             Self::Neither { btf, classic } => btf.not_permitted() || classic.not_permitted(),
             Self::Method(error) => error.not_permitted,
             _ => false,
@@ -135,6 +149,36 @@ pub(super) fn program_error(hook: Hook, error: &ProgramError) -> LiveError {
         next: remedy(not_permitted),
         verifier_log,
         not_permitted,
+    }
+}
+
+/// Words the refusal of a program that follows processes.
+pub(super) fn follow_error(error: &ProgramError) -> LiveError {
+    let not_permitted = is_permission(error);
+    let (cause, verifier_log) = refusal(error);
+    LiveError::Follow {
+        cause,
+        next: remedy(not_permitted),
+        verifier_log,
+        not_permitted,
+    }
+}
+
+/// Says that this kernel has no field without which no process can be followed.
+pub(super) fn follow_lacks(field: &str) -> LiveError {
+    LiveError::Follow {
+        cause: format!("this kernel has no field {field}"),
+        next: remedy(false),
+        verifier_log: String::new(),
+        not_permitted: false,
+    }
+}
+
+/// Words what is wrong with a map.
+pub(super) fn map_error(name: &'static str, cause: &str) -> LiveError {
+    LiveError::Map {
+        name,
+        cause: cause.to_owned(),
     }
 }
 

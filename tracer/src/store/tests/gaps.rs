@@ -265,6 +265,7 @@ fn a_trace_that_outgrows_the_files_with_its_last_turn_still_has_an_end() {
                 after: ms(2),
                 counters: names.collect(),
             }],
+            not_followed: 0,
         })
     };
     // Those of one namespace have room in what was kept free; those of a thousand do not.

@@ -227,6 +227,7 @@ impl Connection {
             traffic: None,
             marks: Marks::default(),
             closing: None,
+            is_followed: false,
             past: Vec::new(),
             began_error_ns: 0,
             state: TcpState::SynRecv,

@@ -54,6 +54,7 @@ impl Tracker {
         let user = self.processes.user(&used.task);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.used_by(user);
+            connection.is_followed |= used.task_is_followed;
         }
         self.show(id, None, used.at);
     }

@@ -249,6 +249,7 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::Closing(Closing {
             at: MonoNs(1),
             counters: vec![reading()],
+            not_followed: 0,
         }),
         Entry::End(MonoNs(2)),
     ];
