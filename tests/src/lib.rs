@@ -18,6 +18,7 @@ mod evidence;
 pub mod figures;
 pub mod ghost;
 pub mod host;
+pub mod latch;
 pub mod life;
 pub mod matcher;
 pub mod method;

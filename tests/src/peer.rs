@@ -133,6 +133,26 @@ impl Drop for Peer {
     }
 }
 
+/// Returns words for a shell that run a second process in a host, through the test that is named, and have it do
+/// these steps.
+///
+/// # Panics
+///
+/// Panics where the test binary has no path.
+pub fn script(test: &str, host: &Host, steps: &[&str]) -> String {
+    let program = env::current_exe().expect("find the test binary");
+    let enter = format!("enter {}", host.netns.path().display());
+    let lines: Vec<String> = std::iter::once(enter.as_str())
+        .chain(steps.iter().copied())
+        .map(|step| format!("'{step}'"))
+        .collect();
+    format!(
+        "printf '%s\\n' {} | {SERVE}=1 {} --exact {test} --nocapture --test-threads=1 >/dev/null",
+        lines.join(" "),
+        program.display()
+    )
+}
+
 /// Serves as the second process if this process is one, and returns whether it was.
 pub fn serve() -> bool {
     if env::var_os(SERVE).is_none() {
@@ -190,6 +210,20 @@ impl Sockets {
                 self.connections.push_back(socket);
                 return remote.to_string();
             }
+            // Waits for the other end to close.
+            "await" => self.connections.front().expect("a connection").receive(&[]),
+            // Runs a shell, and goes on meanwhile.
+            "start" => {
+                // Commands and answers are between the test and this process.
+                let shell = Command::new("sh")
+                    .args(["-c", object])
+                    .stdin(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn();
+                shell.expect("start a shell");
+            }
+            // Ends with everything open.
+            "leave" => std::process::exit(0),
             "close" => self.connections.pop_front().expect("a connection").close(),
             other => panic!("no such command: {other}"),
         }

@@ -114,6 +114,11 @@ impl Recording {
         self.end()
     }
 
+    /// Waits for its own end; returns its exit code and what it said.
+    pub fn wait(mut self) -> (Option<i32>, Vec<String>) {
+        self.end()
+    }
+
     /// Ends it as nothing can be prepared for.
     ///
     /// # Panics

@@ -102,6 +102,19 @@ pub fn command() -> Command {
     Command::new(binary().unwrap_or_else(|reason| panic!("{reason}")))
 }
 
+/// The same for root alone, whoever called `sudo`: what the agent runs is then root's, too.
+///
+/// # Panics
+///
+/// Panics where there is none.
+pub fn command_of_root() -> Command {
+    let mut command = command();
+    for variable in ["SUDO_UID", "SUDO_GID", "PKEXEC_UID"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
 /// A running agent. Dropped before it was stopped, it is killed.
 #[derive(Debug)]
 pub struct Tracer {
@@ -138,7 +151,26 @@ impl Tracer {
     /// Panics with what the agent said when it does not come to that.
     pub fn start(hook: Hook, args: &[&str]) -> Self {
         let args = [&["--keep-privileges"], args].concat();
-        Self::start_recording(command(), hook, &args, Some(Evidence::of(&args)))
+        Self::start_recording(command(), hook, &args, &[], Some(Evidence::of(&args)))
+    }
+
+    /// Starts `tracer live --json -- TRACED…` as root, and waits for its session line: what is traced then runs.
+    ///
+    /// # Panics
+    ///
+    /// Panics with what the agent said when it does not come to that.
+    pub fn start_on(args: &[&str], traced: &[&str]) -> Self {
+        let evidence = Some(Evidence::of(args));
+        Self::start_recording(command_of_root(), Hook::Btf, args, traced, evidence)
+    }
+
+    /// The same with nothing recorded, by whatever `command` runs the agent; what it has to say is not held back.
+    ///
+    /// # Panics
+    ///
+    /// Panics with what the agent said when it does not come to that.
+    pub fn start_on_by(command: Command, args: &[&str], traced: &[&str]) -> Self {
+        Self::start_recording(command, Hook::Btf, args, traced, None)
     }
 
     /// The same with no privileges kept and nothing recorded, by whatever `command` runs the agent.
@@ -147,13 +179,14 @@ impl Tracer {
     ///
     /// Panics with what the agent said when it does not come to that.
     pub fn start_by(command: Command, hook: Hook, args: &[&str]) -> Self {
-        Self::start_recording(command, hook, args, None)
+        Self::start_recording(command, hook, args, &[], None)
     }
 
     fn start_recording(
         mut command: Command,
         hook: Hook,
         args: &[&str],
+        traced: &[&str],
         evidence: Option<Evidence>,
     ) -> Self {
         command.args(["live", "--json", "--hook", hook.name()]);
@@ -163,6 +196,9 @@ impl Tracer {
         command.args(args);
         if let Some(evidence) = &evidence {
             evidence.record(&mut command);
+        }
+        if !traced.is_empty() {
+            command.arg("--").args(traced);
         }
         let mut tracer = match hook {
             Hook::Btf => Self::spawn(command, evidence),

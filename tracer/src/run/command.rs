@@ -18,6 +18,7 @@ use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use signal_hook::consts::SIGINT;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::Failure;
@@ -96,6 +97,12 @@ impl Running {
         }
     }
 
+    /// Returns whether an interrupt ended it.
+    pub(super) fn was_interrupted(&mut self) -> bool {
+        let ended = self.child.try_wait();
+        ended.is_ok_and(|status| status.is_some_and(|status| status.signal() == Some(SIGINT)))
+    }
+
     /// Says what has become of it, if anything is to be said; to one who interrupted it, not that.
     pub(super) fn fate(&mut self, was_interrupted: bool) -> Result<Option<String>, Failure> {
         if let Some(refusal) = self.gate.refusal() {
@@ -116,7 +123,7 @@ fn told(name: &str, status: Option<ExitStatus>, was_interrupted: bool) -> Option
     if let Some(number) = status.signal() {
         let named = signal_hook::low_level::signal_name(number);
         let signal = named.map_or_else(|| format!("signal {number}"), str::to_owned);
-        let is_expected = was_interrupted && number == signal_hook::consts::SIGINT;
+        let is_expected = was_interrupted && number == SIGINT;
         return (!is_expected).then(|| format!("{name} was ended by {signal}"));
     }
     let code = status.code().filter(|&code| code != 0)?;

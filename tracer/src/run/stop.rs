@@ -13,13 +13,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 use signal_hook::low_level::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::command::Running;
 use super::failure::Failure;
 use super::say;
 
-/// For so long a command that was interrupted is waited for before that is said.
+/// For so long a command that was interrupted is waited for before that is said, and an interrupt that it was ended by.
 const UNSAID: Duration = Duration::from_secs(1);
 
 /// Exit code of a trace that is ended without its summary: `Exit::Incomplete`.
@@ -113,10 +113,16 @@ impl Stop {
     }
 
     /// Says what has become of the command, if there is one and anything is to be said.
-    pub(super) fn fate_of_command(&mut self) -> Result<Option<String>, Failure> {
-        let was_interrupted = self.was_interrupted;
-        let command = self.command.as_mut();
-        command.map_or(Ok(None), |command| command.fate(was_interrupted))
+    pub(super) async fn fate_of_command(&mut self) -> Result<Option<String>, Failure> {
+        let Some(command) = &mut self.command else {
+            return Ok(None);
+        };
+        if !self.was_interrupted && command.was_interrupted() {
+            // The same interrupt may come here behind the end that it led to.
+            let interrupt = timeout(UNSAID, self.interrupt.recv()).await;
+            self.was_interrupted = interrupt.is_ok();
+        }
+        command.fate(self.was_interrupted)
     }
 
     /// Waits for the end.

@@ -69,7 +69,7 @@ pub(super) fn trace<T: Teller>(mut plan: Plan, clock: Clock, teller: T) -> Resul
         stop.after(plan.duration);
         let followed = tracing.follow(&mut stop).await;
         let exit = tracing.end(followed)?;
-        if let Some(fate) = stop.fate_of_command()?
+        if let Some(fate) = stop.fate_of_command().await?
             && !plan.quiet
         {
             say(&fate);

@@ -515,6 +515,48 @@ fn an_owner_that_changes_at_accept_is_found_from_the_first_change() {
 }
 
 #[test]
+fn what_a_followed_process_uses_is_shown_whole_and_what_it_kills_is_not() {
+    const ECONNABORTED: CloseError = CloseError(103);
+    let followed = Selection {
+        followed: true,
+        ..Selection::default()
+    };
+    let path = [
+        (SynRecv, 100),
+        (Established, 101),
+        (CloseWait, 150),
+        (Close, 160),
+    ];
+    let shown = |selection: Selection, touch: fn(&mut StateChange)| {
+        let mut events = life(1, Listen, &path);
+        let Some(Event::StateChange(last)) = events.last_mut() else {
+            panic!("no change")
+        };
+        last.task_holds_socket = Some(true);
+        last.task.pid = 7;
+        touch(last);
+        changes(&outputs(selection, Limits::default(), &events)).len()
+    };
+    let by_pid = |pid| Selection {
+        pids: vec![pid],
+        ..followed.clone()
+    };
+    assert_eq!(shown(followed.clone(), |_| ()), 0, "somebody else's");
+    assert_eq!(
+        shown(followed.clone(), |last| last.task_is_followed = true),
+        4
+    );
+    assert_eq!(shown(by_pid(6), |last| last.task_is_followed = true), 4);
+    assert_eq!(shown(by_pid(7), |_| ()), 4, "the one that was named");
+    assert_eq!(shown(by_pid(6), |_| ()), 0);
+    let killed = |last: &mut StateChange| {
+        last.task_is_followed = true;
+        last.error = Some(ECONNABORTED);
+    };
+    assert_eq!(shown(followed, killed), 0, "`ss -K` uses no connection");
+}
+
+#[test]
 fn listeners_are_left_out_unless_asked_for() {
     let mut listen = change(1, 100, Close, Listen);
     listen.shown.remote_port = 0;

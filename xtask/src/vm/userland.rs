@@ -22,6 +22,7 @@ const INIT: &[u8] = include_bytes!("init.sh");
 const STARTED: &[&str] = &[
     "cat",
     "cp",
+    "id",
     "ip",
     "mount",
     "sh",

@@ -66,6 +66,22 @@ fn a_record_is_read_as_it_was_written() {
 
 #[test]
 #[cfg(target_endian = "little")]
+fn a_followed_task_counts_only_where_it_uses_the_socket() {
+    let followed = |flags: u32| {
+        let mut bytes = GOLDEN;
+        bytes[offset_of!(Record, known)..][..4].copy_from_slice(&flags.to_ne_bytes());
+        change(&bytes).expect("a whole record").task_is_followed
+    };
+    let uses = known::LOCK_OWNER | known::HOLDS_SOCKET;
+    assert!(followed(uses | known::FOLLOWED));
+    assert!(!followed(uses), "it is another's");
+    for less in [0, known::LOCK_OWNER, known::HOLDS_SOCKET] {
+        assert!(!followed(less | known::FOLLOWED), "{less:#x}");
+    }
+}
+
+#[test]
+#[cfg(target_endian = "little")]
 fn what_is_not_known_is_not_read() {
     let mut bytes = GOLDEN;
     bytes[offset_of!(Record, known)..][..4].fill(0);

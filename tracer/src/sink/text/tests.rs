@@ -261,7 +261,25 @@ fn summary() -> crate::stats::Summary {
         found: 123_456,
         open: 12_345,
     };
-    builder.finish(LONG_NS, 12_345, timewait, Ok(kernel))
+    crate::stats::Summary {
+        not_followed: 1_234,
+        ..builder.finish(LONG_NS, 12_345, timewait, Ok(kernel))
+    }
+}
+
+#[test]
+fn processes_that_were_not_followed_are_told_where_there_are_some() {
+    let written = |summary| text(None, Naming::Netstat, false).summary(&summary);
+    let said = written(summary());
+    assert!(
+        said.contains("of 1,234 processes nothing is shown"),
+        "{said}"
+    );
+    let none = crate::stats::Summary {
+        not_followed: 0,
+        ..summary()
+    };
+    assert!(!written(none).contains("processes"));
 }
 
 fn everything(text: &Text, addr: IpAddr) -> String {
