@@ -10,7 +10,7 @@ use aya_ebpf::{
     maps::{Array, RingBuf},
 };
 use aya_log_ebpf::debug;
-use tracer_ebpf::LossCounter;
+use tracer_ebpf::{LossCounter, is_beside};
 
 /// The one ring buffer; the agent sets its size before loading.
 #[map]
@@ -54,7 +54,7 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
     fill: impl FnOnce(*mut R),
 ) -> bool {
     let Some(mut entry) = EVENTS.reserve::<R>(0) else {
-        count_lost(ctx, mono_ns);
+        count_lost(ctx, kind, mono_ns);
         return false;
     };
     let record = MaybeUninit::as_mut_ptr(&mut entry);
@@ -80,7 +80,7 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
 /// always), so plain writes do. Before that a nested hook could cost a count; the agent then still
 /// knows that some were lost.
 #[inline(always)]
-fn count_lost<C: EbpfContext>(ctx: &C, mono_ns: u64) {
+fn count_lost<C: EbpfContext>(ctx: &C, kind: u16, mono_ns: u64) {
     // SAFETY: the helper takes nothing and only reads a number.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let Some(counter) = LOSSES.get_ptr_mut(cpu) else {
@@ -97,6 +97,10 @@ fn count_lost<C: EbpfContext>(ctx: &C, mono_ns: u64) {
         // The agent may read between any two of these writes: a count without its time would be a
         // loss that nobody places, so the count comes last.
         (&raw mut (*counter).until_ns).write_volatile(mono_ns);
+        if is_beside(kind) {
+            let beside = (*counter).beside + 1;
+            (&raw mut (*counter).beside).write_volatile(beside);
+        }
         let lost = (*counter).lost + 1;
         (&raw mut (*counter).lost).write_volatile(lost);
     }

@@ -26,6 +26,11 @@ pub use process::*;
 pub use record::*;
 pub use traffic::*;
 
+/// Returns whether records of a kind tell of no change of a state: what is then lost with one.
+pub const fn is_beside(kind: u16) -> bool {
+    matches!(kind, KIND_PROCESS | KIND_USE | KIND_SEGMENT | KIND_TRAFFIC)
+}
+
 /// Version of the layouts in this crate; an object and an agent of different versions do not meet,
 /// because the agent embeds its object.
 pub const ABI_VERSION: u16 = 3;

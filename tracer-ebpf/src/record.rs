@@ -119,6 +119,8 @@ pub const STATE_CHANGE_SIZE: usize = size_of::<StateChangeRecord>();
 pub struct LossCounter {
     /// Records lost since the object was loaded.
     pub lost: u64,
+    /// How many of these told of no change.
+    pub beside: u64,
     /// The epoch in which `since_ns` was written.
     pub epoch: u64,
     /// Boot-time clock of the first loss in `epoch`.
@@ -133,9 +135,10 @@ impl LossCounter {
 
     /// Makes it of the words that a map holds.
     pub fn from_words(words: [u64; Self::WORDS]) -> Self {
-        let [lost, epoch, since_ns, until_ns] = words;
+        let [lost, beside, epoch, since_ns, until_ns] = words;
         Self {
             lost,
+            beside,
             epoch,
             since_ns,
             until_ns,
@@ -165,5 +168,5 @@ const _: () = {
     assert!(offset_of!(StateChangeRecord, local_addr) == 80);
     assert!(offset_of!(StateChangeRecord, remote_addr) == 96);
     assert!(offset_of!(StateChangeRecord, comm) == 112);
-    assert!(size_of::<LossCounter>() == 32);
+    assert!(size_of::<LossCounter>() == 40);
 };

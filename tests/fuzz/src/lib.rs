@@ -101,6 +101,7 @@ pub fn tracker(bytes: &[u8]) {
             6 => {
                 let since = MonoNs(u64::from_le_bytes(bytes.take()));
                 Some(Event::Loss(Loss {
+                    beside: 0,
                     cause: LossCause::RingFull { cpu: 0 },
                     lost: 1,
                     since,

@@ -92,6 +92,12 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     }
 }
 
+/// Returns whether a record tells of no change of a state; false of one that is too short to say.
+pub fn is_beside(record: &[u8]) -> bool {
+    let kind = record.first_chunk().copied().map(u16::from_ne_bytes);
+    kind.is_some_and(tracer_ebpf::is_beside)
+}
+
 /// The one length check that makes every slice of a record lie inside.
 fn whole<const SIZE: usize>(bytes: &[u8]) -> Result<&[u8; SIZE], DecodeError> {
     bytes.try_into().map_err(|_| DecodeError::Length {

@@ -176,12 +176,21 @@ pub struct CloseError(pub u32);
 pub struct Loss {
     /// Why.
     pub cause: LossCause,
-    /// How many.
+    /// How many records.
     pub lost: u64,
+    /// How many of these told of no change: of a process, a use, a segment, or what a connection carried.
+    pub beside: u64,
     /// No change before this moment was lost.
     pub since: MonoNs,
     /// No change after this moment was lost.
     pub until: MonoNs,
+}
+
+impl Loss {
+    /// Returns how many changes of a state were lost.
+    pub fn changes(&self) -> u64 {
+        self.lost.saturating_sub(self.beside)
+    }
 }
 
 /// Why changes were lost.

@@ -171,7 +171,7 @@ impl Csv {
         self.row(Row {
             kind: "loss",
             at: Some(loss.since),
-            lost: Some(loss.lost),
+            lost: Some(loss.changes()),
             ..Row::default()
         })
     }

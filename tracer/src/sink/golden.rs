@@ -100,6 +100,7 @@ fn events() -> Vec<Event> {
         age_ns: None,
     };
     let loss = Loss {
+        beside: 0,
         cause: LossCause::RingFull { cpu: 1 },
         lost: 1234,
         since: MonoNs(START + 3_000_000),

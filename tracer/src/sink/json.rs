@@ -203,7 +203,8 @@ impl Json {
         };
         json_line(&LossLine {
             r#type: "loss",
-            lost: loss.lost,
+            lost: loss.changes(),
+            beside: (loss.beside > 0).then_some(loss.beside),
             since_mono_ns: loss.since.0,
             until_mono_ns: loss.until.0,
             cause,
@@ -233,6 +234,7 @@ impl Json {
             r#type: "summary",
             changes: summary.changes,
             lost: summary.lost,
+            lost_beside: (summary.lost_beside > 0).then_some(summary.lost_beside),
             connections: summary.connections,
             evicted: summary.evicted,
             not_followed: (summary.not_followed > 0).then_some(summary.not_followed),

@@ -134,9 +134,23 @@ impl Text {
             LossCause::Recursion => "the hook interrupted itself".to_owned(),
             LossCause::NotRecorded => "they could not be written into the evidence".to_owned(),
         };
+        let others = counted(loss.beside, "record");
+        let (what, follows) = match (loss.changes(), loss.beside) {
+            (changes, 0) => (counted(changes, "change"), "times across this are unknown"),
+            (0, _) => (
+                format!("{others} of processes, segments and figures"),
+                "these may be missing",
+            ),
+            (changes, _) => (
+                format!(
+                    "{}, and {others} of processes, segments and figures,",
+                    counted(changes, "change")
+                ),
+                "times across this are unknown",
+            ),
+        };
         let text = format!(
-            "{} lost between {} and {}: {cause}; times across this are unknown",
-            counted(loss.lost, "change"),
+            "{what} lost between {} and {}: {cause}; {follows}",
             of_day(loss.since),
             of_day(loss.until),
         );

@@ -31,6 +31,7 @@ pub(super) struct Losses {
 #[derive(Clone, Copy, Default)]
 struct Cpu {
     told: u64,
+    told_beside: u64,
     /// A moment before a loss that is not told yet, where the counter does not say when it began.
     floor: Option<MonoNs>,
 }
@@ -61,6 +62,7 @@ impl Losses {
         {
             self.recursions = Some(misses);
             losses.push(Loss {
+                beside: 0,
                 cause: LossCause::Recursion,
                 lost: misses - known,
                 since: before,
@@ -72,7 +74,7 @@ impl Losses {
 
     /// The counter of a CPU; `None` where there are no more.
     ///
-    /// The kernel side writes `lost` last, and here it is read first: its time is never older.
+    /// The kernel side writes `lost` last, and here it is read first: what stands beside it is never older.
     fn counter(&self, cpu: usize) -> Option<LossCounter> {
         let mut words = [0; LossCounter::WORDS];
         for (index, word) in words.iter_mut().enumerate() {
@@ -95,8 +97,12 @@ impl Losses {
                 continue;
             };
             cpu.told = counter.lost;
+            // It may have been written after what was read of the others.
+            let beside = counter.beside.saturating_sub(cpu.told_beside).min(lost);
+            cpu.told_beside += beside;
             let since = MonoNs(counter.since_ns);
             losses.push(Loss {
+                beside,
                 cause: LossCause::RingFull { cpu: number as u32 },
                 lost,
                 since: cpu.floor.take().map_or(since, |floor| floor.min(since)),

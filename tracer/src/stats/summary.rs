@@ -18,6 +18,8 @@ pub struct Summary {
     pub changes: u64,
     /// State changes known to be lost, of any connection.
     pub lost: u64,
+    /// Records known to be lost that told of no change: of a process, a use, a segment, or what was carried.
+    pub lost_beside: u64,
     /// Connections that changed and were shown.
     pub connections: u64,
     /// Connections that were let go because too many were alive.
@@ -43,6 +45,7 @@ pub struct Summary {
 pub struct SummaryBuilder {
     changes: u64,
     lost: u64,
+    lost_beside: u64,
     connections: u64,
     durations: Durations,
     methods: Methods,
@@ -65,7 +68,10 @@ impl SummaryBuilder {
                 self.changes += u64::from(change.origin != Origin::Snapshot);
                 self.hidden.add_change(change);
             }
-            Output::Loss(loss) => self.lost += loss.lost,
+            Output::Loss(loss) => {
+                self.lost += loss.changes();
+                self.lost_beside += loss.beside;
+            }
             Output::Held(_) => {}
             // Each connection that changed is told exactly once.
             Output::Timeline(timeline) => {
@@ -93,6 +99,7 @@ impl SummaryBuilder {
         Summary {
             changes: self.changes,
             lost: self.lost,
+            lost_beside: self.lost_beside,
             connections: self.connections,
             evicted,
             not_followed: 0,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::evidence::{Entry, Turn};
-use crate::model::{Batch, Loss, LossCause, MonoNs, decode};
+use crate::model::{Batch, Loss, LossCause, MonoNs, decode, is_beside};
 
 /// Bytes of records that wait. On a quiet host that is minutes, on the busiest a fraction of a second.
 const MOST_BYTES: usize = 8 << 20;
@@ -24,6 +24,8 @@ pub(super) struct Backlog {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lost {
     pub(super) records: u64,
+    /// How many of these told of no change.
+    beside: u64,
     span: Option<(MonoNs, MonoNs)>,
 }
 
@@ -124,9 +126,10 @@ impl Backlog {
 
 impl Lost {
     /// Records that were made between two moments.
-    pub(super) fn between(records: u64, since: MonoNs, until: MonoNs) -> Self {
+    pub(super) fn between(records: u64, beside: u64, since: MonoNs, until: MonoNs) -> Self {
         Self {
             records,
+            beside,
             span: Some((since, until)),
         }
     }
@@ -136,6 +139,7 @@ impl Lost {
             return;
         }
         self.records += other.records;
+        self.beside += other.beside;
         self.span = match (self.span, other.span) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),
@@ -147,6 +151,7 @@ impl Lost {
             let at = decode(record).ok().and_then(|event| event.at());
             self.add(Self {
                 records: 1,
+                beside: u64::from(is_beside(record)),
                 span: at.map(|at| (at, at)),
             });
         }
@@ -160,13 +165,19 @@ impl Lost {
     }
 
     pub(super) fn add_loss(&mut self, loss: &Loss) {
-        self.add(Self::between(loss.lost, loss.since, loss.until));
+        self.add(Self::between(
+            loss.lost,
+            loss.beside,
+            loss.since,
+            loss.until,
+        ));
     }
 
     /// As it stands in the stream; `None` where nothing was lost.
     fn entry(self, now: MonoNs) -> Option<Entry> {
         let (since, until) = self.span.unwrap_or((now, now));
         let loss = Loss {
+            beside: self.beside,
             cause: LossCause::NotRecorded,
             lost: self.records,
             since,
@@ -217,6 +228,7 @@ mod tests {
         backlog.turn(&turn(&[7000, 7005, 6999]));
         let told = Turn {
             losses: vec![Loss {
+                beside: 0,
                 cause: LossCause::Recursion,
                 lost: 4,
                 since: MonoNs(1),
@@ -240,6 +252,7 @@ mod tests {
             panic!("no gap: {:?}", entries[2]);
         };
         let loss = Loss {
+            beside: 0,
             cause: LossCause::NotRecorded,
             lost: 4,
             since: MonoNs(6999),

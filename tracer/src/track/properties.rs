@@ -164,7 +164,7 @@ proptest! {
                 index += 1;
             }
             let cause = LossCause::RingFull { cpu: 0 };
-            events.push(Event::Loss(Loss { cause, lost: count, since, until }));
+            events.push(Event::Loss(Loss { beside: 0, cause, lost: count, since, until }));
         }
 
         for output in run(events) {

@@ -45,6 +45,7 @@ pub(crate) fn in_netns(netns: u32, mut change: StateChange) -> StateChange {
 /// A loss of one change between two moments.
 pub(crate) fn loss(since: u64, until: u64) -> Loss {
     Loss {
+        beside: 0,
         cause: LossCause::RingFull { cpu: 0 },
         lost: 1,
         since: MonoNs(since),

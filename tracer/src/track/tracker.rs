@@ -348,7 +348,9 @@ impl Tracker {
     }
 
     fn handle_loss(&mut self, loss: Loss) {
-        self.lossy_until = self.lossy_until.max(Some(loss.until));
+        if loss.changes() > 0 {
+            self.lossy_until = self.lossy_until.max(Some(loss.until));
+        }
         self.outputs.push_back(Output::Loss(loss));
     }
 

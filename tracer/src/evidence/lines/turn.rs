@@ -25,8 +25,8 @@ pub(in crate::evidence) struct TurnLine {
     timeout: Option<u64>,
 }
 
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -40,6 +40,9 @@ struct LossLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cpu: Option<u32>,
     lost: u64,
+    /// Only where there are some.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    beside: u64,
     since: u64,
     until: u64,
 }
@@ -133,6 +136,7 @@ impl From<&Loss> for LossLine {
             cause,
             cpu,
             lost: loss.lost,
+            beside: loss.beside,
             since: loss.since.0,
             until: loss.until.0,
         }
@@ -148,6 +152,7 @@ impl LossLine {
             (CauseWord::NotRecorded, _) => LossCause::NotRecorded,
         };
         Ok(Loss {
+            beside: self.beside,
             cause,
             lost: self.lost,
             since: MonoNs(self.since),

@@ -15,6 +15,7 @@ fn any_turn() -> impl Strategy<Value = Entry> {
     ];
     let loss = (any::<u32>(), any::<u64>(), any::<u64>(), any::<u64>()).prop_map(
         |(cpu, lost, since, until)| Loss {
+            beside: 0,
             cause: LossCause::RingFull { cpu },
             lost,
             since: MonoNs(since),

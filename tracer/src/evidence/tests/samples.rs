@@ -216,12 +216,14 @@ pub(super) fn entries() -> Vec<Entry> {
             batch: batch(odd),
             losses: vec![
                 Loss {
+                    beside: 0,
                     cause: LossCause::RingFull { cpu: 3 },
                     lost: 4,
                     since: MonoNs(5),
                     until: MonoNs(6),
                 },
                 Loss {
+                    beside: 0,
                     cause: LossCause::NotRecorded,
                     lost: 1,
                     since: MonoNs(7),

@@ -125,6 +125,7 @@ mod tests {
 
     fn loss(since: u64) -> Loss {
         Loss {
+            beside: 0,
             cause: LossCause::RingFull { cpu: 0 },
             lost: 1,
             since: MonoNs(since),

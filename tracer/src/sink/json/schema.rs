@@ -203,6 +203,9 @@ pub(super) struct TaskValue {
 pub(super) struct LossLine {
     pub(super) r#type: &'static str,
     pub(super) lost: u64,
+    /// Records that told of no change: of a process, a use, a segment, or what was carried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) beside: Option<u64>,
     pub(super) since_mono_ns: u64,
     pub(super) until_mono_ns: u64,
     /// `ring_full`, `recursion` or `not_recorded`.
@@ -227,6 +230,9 @@ pub(super) struct SummaryLine<'a> {
     pub(super) r#type: &'static str,
     pub(super) changes: u64,
     pub(super) lost: u64,
+    /// Records that told of no change: of a process, a use, a segment, or what was carried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lost_beside: Option<u64>,
     pub(super) connections: u64,
     pub(super) evicted: u64,
     /// Processes that were to be followed and were not, where there were some.

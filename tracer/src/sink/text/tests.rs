@@ -224,6 +224,7 @@ fn session() -> Session {
 
 fn loss() -> Loss {
     Loss {
+        beside: 0,
         cause: LossCause::RingFull { cpu: 127 },
         lost: 1_234_567,
         since: MonoNs(1),

@@ -420,6 +420,7 @@ fn what_was_refused_or_lost_is_counted() {
     let mut host = Host::new();
     host.timeline(ours(1), Some(Ending::TimeWaitRefused), 0);
     host.figures.add(&Output::Loss(Loss {
+        beside: 0,
         cause: LossCause::Recursion,
         lost: 4,
         since: START,

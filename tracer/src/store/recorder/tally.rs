@@ -1,7 +1,7 @@
 //! What a frame or a file holds, so that it can be told what goes with it.
 
 use crate::evidence::Turn;
-use crate::model::{LossCause, MonoNs, decode};
+use crate::model::{LossCause, MonoNs, decode, is_beside};
 use crate::store::backlog::Lost;
 
 /// Records of several CPUs are not strictly in the order of their times; none is further from its place, in
@@ -13,6 +13,8 @@ const DISORDER_NS: u64 = 1_000_000;
 pub(super) struct Tally {
     /// Records.
     pub(super) records: u64,
+    /// How many of these tell of no change.
+    beside: u64,
     /// Of the losses, what the disk did not take.
     pub(super) not_recorded: u64,
     /// No record is older.
@@ -31,6 +33,8 @@ impl Tally {
             self.since = at.map(|at| MonoNs(at.0.saturating_sub(DISORDER_NS)));
         }
         self.records += records;
+        let beside = turn.batch.records().filter(|record| is_beside(record));
+        self.beside += beside.count() as u64;
         for loss in &turn.losses {
             self.losses.add_loss(loss);
             if loss.cause == LossCause::NotRecorded {
@@ -42,6 +46,7 @@ impl Tally {
     /// Adds what came later.
     pub(super) fn add(&mut self, later: Self) {
         self.records += later.records;
+        self.beside += later.beside;
         self.not_recorded += later.not_recorded;
         self.since = self.since.or(later.since);
         self.losses.add(later.losses);
@@ -49,7 +54,7 @@ impl Tally {
 
     /// All of it as lost by `now`: what stood for a loss is lost as well.
     pub(super) fn lost(self, now: MonoNs) -> Lost {
-        let mut lost = Lost::between(self.records, self.since.unwrap_or(now), now);
+        let mut lost = Lost::between(self.records, self.beside, self.since.unwrap_or(now), now);
         lost.add(self.losses);
         lost
     }

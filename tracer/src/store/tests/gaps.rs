@@ -209,6 +209,7 @@ fn the_files_never_take_more_than_they_may_and_say_what_is_missing() {
 fn with_loss(turn: Turn, lost: u64, at: MonoNs) -> Turn {
     Turn {
         losses: vec![Loss {
+            beside: 0,
             cause: LossCause::RingFull { cpu: 0 },
             lost,
             since: at,

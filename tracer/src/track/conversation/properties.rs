@@ -206,7 +206,7 @@ proptest! {
             }
             let at = event.at().unwrap_or_default();
             let (cause, since, until) = (LossCause::RingFull { cpu: 0 }, at, at);
-            kept.push(Event::Loss(Loss { cause, lost: 1, since, until }));
+            kept.push(Event::Loss(Loss { beside: 0, cause, lost: 1, since, until }));
         }
         let told = conversations(kept, by_request);
         are_right(&told, &truth)?;

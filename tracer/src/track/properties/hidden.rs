@@ -242,7 +242,7 @@ proptest! {
                 continue;
             }
             let cause = LossCause::RingFull { cpu: 0 };
-            let loss = losing.get_or_insert(Loss { cause, lost: 0, since: at, until: at });
+            let loss = losing.get_or_insert(Loss { beside: 0, cause, lost: 0, since: at, until: at });
             loss.lost += 1;
             loss.until = at;
         }
