@@ -43,12 +43,12 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Trace this host until Ctrl-C.
+    /// Trace this host until Ctrl-C, or a program until it ends: `live -- PROGRAM`.
     Live(Box<LiveArgs>),
     /// Tell how many connections are in TIME_WAIT, how long, whose, and how near the ports are to running
     /// out.
     TimeWait(Box<TimeWaitArgs>),
-    /// Trace this host into a file of evidence, until Ctrl-C.
+    /// Trace this host, or a program, into a file of evidence.
     Record(Box<RecordVerbArgs>),
     /// Show evidence as `live` showed it: needs no privileges.
     Show(Box<ShowArgs>),
@@ -82,7 +82,7 @@ pub struct LiveArgs {
     #[command(flatten)]
     pub trace: TraceArgs,
     /// Run this program, as the user who called sudo, and show what it and its children do, until it ends.
-    #[arg(last = true, value_name = "PROGRAM")]
+    #[arg(last = true, value_name = "PROGRAM", help_heading = "Arguments")]
     pub command: Vec<OsString>,
 }
 
@@ -103,7 +103,7 @@ pub struct RecordVerbArgs {
     pub trace: TraceArgs,
     /// Run this program, as the user who called sudo, and trace until it ends; what it and its children do is what
     /// `show` shows.
-    #[arg(last = true, value_name = "PROGRAM")]
+    #[arg(last = true, value_name = "PROGRAM", help_heading = "Arguments")]
     pub command: Vec<OsString>,
 }
 

@@ -21,8 +21,10 @@ const PACE: Duration = Duration::from_secs(1);
 
 /// The top-level entry point for `record`.
 pub(super) fn run(plan: Plan) -> Result<Exit, Failure> {
+    // A command writes there, too.
+    let is_alone = plan.command.is_empty();
     let counter = Counter {
-        is_shown: io::stderr().is_terminal() && !plan.quiet,
+        is_shown: io::stderr().is_terminal() && is_alone && !plan.quiet,
         is_there: false,
         began: MonoNs(0),
         taken: Taken::default(),
