@@ -161,6 +161,7 @@ fn help_names_every_verb_and_filter() {
         "--laddr",
         "--raddr",
         "--pid",
+        "--follow",
         "--comm",
         "--uid",
         "--cgroup",

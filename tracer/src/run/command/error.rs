@@ -30,8 +30,8 @@ pub(in crate::run) enum CommandError {
     },
     /// It would have to run as somebody else than the one who typed it.
     #[error(
-        "cannot run `{name}` as the user who called sudo: {cause}; run `tracer` as that user's own root, or the \
-         command by itself and `tracer live --pid PID --follow` beside it"
+        "cannot run `{name}` as the user who called sudo: {cause}; run it by itself, and `tracer live --pid PID --follow` \
+         beside it"
     )]
     User {
         /// As it was typed, safe to print.
