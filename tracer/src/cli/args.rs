@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::findings::FindingArgs;
 use super::moment::{Moment, parse_moment};
 use super::parse::{
     RingSize, parse_cgroup, parse_comm, parse_duration, parse_interval, parse_prefix,
@@ -27,8 +28,8 @@ const OUTPUT: &str = "Output";
     long_about,
     args_conflicts_with_subcommands = true,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done · 1 done, but changes were lost or evidence is not whole · 2 wrong usage · \
-                  3 this host or user does not allow it · 4 an internal or I/O error.\n\
+    after_help = "Exit codes: 0 done · 1 done, but changes were lost, evidence is not whole, or --fail-on \
+                  found something · 2 wrong usage · 3 this host or user does not allow it · 4 an internal or I/O error.\n\
                   A closed pipe is success."
 )]
 pub struct Args {
@@ -72,6 +73,9 @@ pub struct LiveArgs {
     /// How they are shown.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// What is found wrong.
+    #[command(flatten)]
+    pub findings: FindingArgs,
     /// Keep it as evidence too, in this file, which must not exist yet.
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
     pub record: Option<PathBuf>,
@@ -119,6 +123,9 @@ pub struct ShowArgs {
     /// How they are shown.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// What is found wrong.
+    #[command(flatten)]
+    pub findings: FindingArgs,
     /// Which part is shown.
     #[command(flatten)]
     pub part: PartOfTimeArgs,
@@ -358,6 +365,8 @@ pub enum PartArg {
     Timelines,
     /// Both ends of each connection on this host, as one story.
     Conversations,
+    /// What is found wrong or suspicious.
+    Findings,
     /// The summary.
     Summary,
 }

@@ -8,6 +8,7 @@ mod command;
 mod contradiction;
 pub mod exit;
 pub mod filter_words;
+pub mod findings;
 pub mod moment;
 pub mod parse;
 pub mod plan;
@@ -17,6 +18,7 @@ pub mod show;
 pub mod time_wait;
 
 pub use args::Args;
+pub use findings::FindingPlan;
 pub use plan::Plan;
 pub use read::read;
 pub use record::RecordPlan;

@@ -7,6 +7,7 @@ use super::args::{
     ColorArg, FilterArgs, HookArg, LiveArgs, NamesArg, OutputArgs, PartArg, RecordVerbArgs,
     TimeWaitArg,
 };
+use super::findings::{FindingArgs, FindingPlan};
 use super::record::RecordPlan;
 use super::{command, contradiction, filter_words};
 use crate::model::{Cgroup, EarlyFilter, Family, Naming};
@@ -43,6 +44,8 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// How to write.
     pub output: OutputPlan,
+    /// What is found wrong.
+    pub findings: FindingPlan,
     /// How much to say: 1 for the connections that were there before, 2 for the kernel side.
     pub verbose: u8,
     /// Whether to leave out the first line and the notes.
@@ -102,6 +105,8 @@ pub struct Parts {
     pub timelines: bool,
     /// Conversations.
     pub conversations: bool,
+    /// What is found wrong.
+    pub findings: bool,
     /// The summary.
     pub summary: bool,
 }
@@ -150,6 +155,7 @@ impl Plan {
             command: args.command,
             duration: args.trace.duration,
             output: OutputPlan::new(&args.output),
+            findings: FindingPlan::new(&args.findings)?,
             verbose: args.trace.verbose,
             quiet: args.trace.quiet,
             record: args
@@ -175,6 +181,7 @@ impl Plan {
                 names: NamesArg::Netstat,
                 color: ColorArg::Auto,
             },
+            findings: FindingArgs::default(),
             record: Some(args.file),
             recording: args.recording,
             trace: args.trace,
@@ -225,11 +232,12 @@ impl From<NamesArg> for Naming {
 fn parts(only: &[PartArg], raw: bool) -> Parts {
     let asked = |part: PartArg| only.contains(&part);
     if only.is_empty() {
-        // A timeline is a reading of the changes, and raw changes are not read.
+        // Timelines and findings are a reading of the changes, and raw changes are not read.
         return Parts {
             changes: true,
             timelines: !raw,
             conversations: false,
+            findings: !raw,
             summary: true,
         };
     }
@@ -237,6 +245,7 @@ fn parts(only: &[PartArg], raw: bool) -> Parts {
         changes: asked(PartArg::Changes),
         timelines: asked(PartArg::Timelines),
         conversations: asked(PartArg::Conversations),
+        findings: asked(PartArg::Findings),
         summary: asked(PartArg::Summary),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{FilterArgs, PartOfTimeArgs, ShowArgs};
+use super::findings::FindingPlan;
 use super::plan::{OutputPlan, chosen};
 use super::{command, contradiction, filter_words};
 use crate::track::Selection;
@@ -22,6 +23,8 @@ pub struct ShowPlan {
     pub part: PartOfTimeArgs,
     /// How to write.
     pub output: OutputPlan,
+    /// What is found wrong.
+    pub findings: FindingPlan,
     /// Whether addresses and names are told as pseudonyms.
     pub redact: bool,
     /// Whether to tell of connections that were there before.
@@ -46,6 +49,7 @@ impl ShowPlan {
             filters,
             part: args.part,
             output: OutputPlan::new(&args.output),
+            findings: FindingPlan::new(&args.findings)?,
             redact: args.redact,
             verbose: args.verbose > 0,
             quiet: args.quiet,

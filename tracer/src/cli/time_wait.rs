@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{HookArg, LiveArgs, OutputArgs, TimeWaitArg, TimeWaitArgs};
+use super::findings::FindingArgs;
 use super::plan::Plan;
 use super::record::RecordArgs;
 use super::show::Filters;
@@ -65,6 +66,7 @@ impl TimeWaitPlan {
                 names: args.names,
                 color: args.color,
             },
+            findings: FindingArgs::default(),
             trace: args.trace,
             record: None,
             recording: RecordArgs::default(),

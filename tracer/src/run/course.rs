@@ -456,9 +456,10 @@ impl<T: Teller> Course<T> {
         };
         self.teller.end(&summary, end)?;
         let missing = summary.evicted + summary.not_followed;
-        Ok(match self.taken.lost + summary.lost + missing {
-            0 => Exit::Done,
-            _ => Exit::Incomplete,
+        let is_whole = self.taken.lost + summary.lost + missing == 0;
+        Ok(match is_whole && !self.teller.is_failed() {
+            true => Exit::Done,
+            false => Exit::Incomplete,
         })
     }
 }

@@ -9,6 +9,7 @@ use super::writer::{Writer, check_reader};
 use super::zone;
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
+use crate::evidence::Namespace;
 use crate::model::{ClockStep, MonoNs};
 use crate::stats::Summary;
 use crate::track::Output;
@@ -18,7 +19,13 @@ use crate::track::conversation::Conversation;
 pub(super) fn run(plan: Plan) -> Result<Exit, Failure> {
     let clock = clock();
     let times = (wall_of(clock), zone::recorded(&zone::here()));
-    let writer = Writer::new(&plan.output, times, plan.quiet, plan.verbose > 0);
+    let writer = Writer::new(
+        &plan.output,
+        &plan.findings,
+        times,
+        plan.quiet,
+        plan.verbose > 0,
+    );
     trace(plan, clock, writer)
 }
 
@@ -39,6 +46,11 @@ impl Teller for Writer {
         Self::conversation(self, conversation)
     }
 
+    fn namespaces(&mut self, namespaces: &[Namespace]) -> Result<(), Failure> {
+        self.learn(namespaces);
+        Ok(())
+    }
+
     fn clock_step(&mut self, step: ClockStep) -> Result<(), Failure> {
         Self::clock_step(self, step)
     }
@@ -52,7 +64,12 @@ impl Teller for Writer {
     }
 
     fn end(&mut self, summary: &Summary, end: MonoNs) -> Result<(), Failure> {
+        self.findings(summary, end)?;
         self.summary(summary, end)?;
         Self::flush(self)
+    }
+
+    fn is_failed(&self) -> bool {
+        self.found_what_fails()
     }
 }

@@ -9,6 +9,7 @@ mod course;
 mod evidence;
 mod failure;
 mod files;
+mod findings;
 mod giving_up;
 mod head;
 mod hidden;

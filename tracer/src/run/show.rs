@@ -18,7 +18,13 @@ pub(super) fn run(plan: &ShowPlan) -> Result<Exit, Failure> {
     }
     let filters = evidence.filters(&plan.filters)?;
     let times = (wall_of(head.clock), zone::recorded(&head.zone));
-    let writer = Writer::new(&plan.output, times, plan.quiet, plan.verbose);
+    let writer = Writer::new(
+        &plan.output,
+        &plan.findings,
+        times,
+        plan.quiet,
+        plan.verbose,
+    );
     let replay = Replay {
         filters: &filters,
         part: Some(&plan.part),

@@ -84,6 +84,11 @@ pub(super) trait Teller {
     /// Fails if whoever read what was told has gone.
     fn check_reader(&self) -> Result<(), Failure>;
 
+    /// Whether something was told that fails the run.
+    fn is_failed(&self) -> bool {
+        false
+    }
+
     /// The trace has ended.
     fn end(&mut self, summary: &Summary, end: MonoNs) -> Result<(), Failure>;
 }

@@ -8,8 +8,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
 use super::failure::Failure;
+use super::findings::Found;
 use crate::cli::args::ColorArg;
+use crate::cli::findings::FindingPlan;
 use crate::cli::plan::{Format, OutputPlan, Parts};
+use crate::evidence::Namespace;
 use crate::model::{ClockStep, MonoNs, ResetReasons, WallClock};
 use crate::sink::{Session, csv::Csv, json::Json, text::Text};
 use crate::stats::Summary;
@@ -24,6 +27,7 @@ pub(super) struct Writer {
     out: BufWriter<StdoutLock<'static>>,
     encoder: Encoder,
     parts: Parts,
+    found: Found,
     /// Whether the first line and the sockets that were found are written as text.
     quiet: bool,
     verbose: bool,
@@ -38,6 +42,7 @@ enum Encoder {
 impl Writer {
     pub(super) fn new(
         plan: &OutputPlan,
+        findings: &FindingPlan,
         times: (WallClock, TimeZone),
         quiet: bool,
         verbose: bool,
@@ -73,6 +78,7 @@ impl Writer {
         Self {
             out: BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()),
             encoder,
+            found: Found::new(findings, parts.findings),
             parts,
             quiet,
             verbose,
@@ -80,6 +86,7 @@ impl Writer {
     }
 
     pub(super) fn session(&mut self, session: &Session) -> Result<(), Failure> {
+        self.found.refuse(session)?;
         match &mut self.encoder {
             Encoder::Text(text) => {
                 text.timewait_hooked = matches!(session.time_wait.as_str(), "fentry" | "timer");
@@ -97,7 +104,36 @@ impl Writer {
         self.write(&bytes)
     }
 
+    /// Learns what network namespaces allowed as the trace began.
+    pub(super) fn learn(&mut self, namespaces: &[Namespace]) {
+        self.found.learn(namespaces);
+    }
+
+    /// Writes what was found wrong.
+    pub(super) fn findings(&mut self, summary: &Summary, end: MonoNs) -> Result<(), Failure> {
+        let findings = self.found.finish(summary, end, self.quiet);
+        if !self.parts.findings {
+            return Ok(());
+        }
+        for finding in &findings {
+            let bytes = match &self.encoder {
+                Encoder::Text(text) => text.finding(finding).into_bytes(),
+                Encoder::Json(json) => json.finding(finding),
+                // No table of changes, like the summary.
+                Encoder::Csv(_) => continue,
+            };
+            self.write(&bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether something was found that fails the run.
+    pub(super) fn found_what_fails(&self) -> bool {
+        self.found.is_failed()
+    }
+
     pub(super) fn output(&mut self, output: &Output) -> Result<(), Failure> {
+        self.found.add(output);
         let bytes = match (output, &self.encoder) {
             (Output::Change(_), _) if !self.parts.changes => return Ok(()),
             // A host has thousands of sockets before anybody looks; a person wants the film.

@@ -1,5 +1,7 @@
 //! CSV: a row a change, or a row a segment of a timeline, with a heading.
 //!
+//! Findings and the summary are no rows of such a table: JSON tells them.
+//!
 //! **Owns:** the columns. An empty field is unknown.
 //!
 //! | column | holds |

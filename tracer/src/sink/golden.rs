@@ -13,8 +13,9 @@ use super::{Session, csv::Csv, json::Json, text::Text};
 use crate::model::event::Comm;
 use crate::model::{
     CloseError, Event, Existing, Family, Loss, LossCause, MonoNs, Naming, Privileges, ResetReasons,
-    StateChange, TcpState, TcpState::*, WallClock,
+    StateChange, TcpState, TcpState::*, Thresholds, WallClock,
 };
+use crate::stats::findings::{Finding, Findings};
 use crate::stats::{Comparison, Methods, Summary, SummaryBuilder, TimewaitSockets};
 use crate::track::test_events::change;
 use crate::track::{Follows, Limits, Output, Selection, Timewaits, Tracker};
@@ -181,6 +182,14 @@ fn summary(outputs: &[Output]) -> Summary {
     builder.finish(70_000_000_000, 0, timewait, Ok(kernel))
 }
 
+fn findings(outputs: &[Output]) -> Vec<Finding> {
+    let mut findings = Findings::new(&Thresholds::default());
+    for output in outputs {
+        findings.add(output);
+    }
+    findings.finish(END, 0, &[])
+}
+
 /// Compares with a golden file; `TRACER_BLESS=1` writes it instead, for a person to review.
 pub(super) fn compare(file: &str, written: &str, golden: &str) {
     if std::env::var_os("TRACER_BLESS").is_some() {
@@ -220,6 +229,9 @@ fn text(naming: Naming, color: bool, width: Option<usize>) -> String {
             Output::Held(_) => continue,
         };
     }
+    for finding in findings(&outputs) {
+        written += &text.finding(&finding);
+    }
     written + &text.summary(&summary(&outputs))
 }
 
@@ -240,6 +252,9 @@ fn json() {
             Output::Loss(loss) => json.loss(loss),
             Output::Held(_) => continue,
         });
+    }
+    for finding in findings(&outputs) {
+        written.extend(json.finding(&finding));
     }
     written.extend(json.summary(&summary(&outputs), END));
     let written = String::from_utf8(written).expect("JSON is UTF-8");

@@ -9,6 +9,8 @@
 //! * A name from outside is what it is; whatever could move a cursor or turn the text around is
 //!   written with JSON's own escapes. Bytes that are no UTF-8 become U+FFFD.
 //!
+//! * What a trace finds wrong, the line `finding`, is described in `tracer/src/sink/findings/json.rs`.
+//!
 //! # A whole session
 //!
 //! What a test writes and compares: a refused connect, a connection older than the trace, a loss,
@@ -49,10 +51,11 @@ use crate::stats::{Comparison, Summary};
 use crate::track::{Change, Origin, Owner, Segment, Span, Timeline};
 use between::{CarriedValue, events, opener, owner_of_life};
 use schema::{
-    ByReason, ChangeLine, ClockLine, ComparisonValue, EndpointValue, HalfOpenValue, LossLine,
-    OwnerValue, PeerValue, PrivilegesValue, SegmentValue, SessionLine, States, SummaryLine,
-    TaskValue, TimeWaitValue, TimelineLine,
+    ByReason, ChangeLine, ClockLine, ComparisonValue, HalfOpenValue, LossLine, PeerValue,
+    PrivilegesValue, SegmentValue, SessionLine, States, SummaryLine, TaskValue, TimeWaitValue,
+    TimelineLine,
 };
+pub(in crate::sink) use schema::{EndpointValue, OwnerValue};
 
 /// Name and version of the schema.
 pub const SCHEMA: &str = "tracer/1";
@@ -253,7 +256,7 @@ impl Json {
     }
 }
 
-fn owner(owner: &Owner) -> Option<OwnerValue> {
+pub(in crate::sink) fn owner(owner: &Owner) -> Option<OwnerValue> {
     let (pid, comm) = owner.process.unzip();
     (!owner.is_unknown()).then(|| OwnerValue {
         pid,
@@ -264,7 +267,7 @@ fn owner(owner: &Owner) -> Option<OwnerValue> {
 }
 
 /// A task's name; bytes that are no UTF-8 become U+FFFD.
-fn name(comm: Comm) -> String {
+pub(in crate::sink) fn name(comm: Comm) -> String {
     String::from_utf8_lossy(comm.bytes()).into_owned()
 }
 

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod csv;
 pub mod doctor;
 mod escape;
+mod findings;
 pub mod json;
 pub mod session;
 pub mod text;

@@ -178,7 +178,7 @@ impl Text {
         summary::summary(self, figures)
     }
 
-    fn palette(&self) -> Palette {
+    pub(super) fn palette(&self) -> Palette {
         Palette { color: self.color }
     }
 }

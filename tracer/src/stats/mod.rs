@@ -3,7 +3,9 @@
 //! **Owns:** durations by state, and the reconciliation with the kernel's counters.
 //! **Never:** a clock or I/O: readings of the counters come in as values.
 
+mod bounded;
 mod durations;
+pub mod findings;
 mod reconcile;
 mod summary;
 pub mod timewait;

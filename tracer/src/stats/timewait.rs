@@ -5,7 +5,6 @@
 //!
 //! **Never:** a clock: the moments come with the outputs, and with the asking.
 
-mod bounded;
 mod held;
 mod life;
 mod outlook;

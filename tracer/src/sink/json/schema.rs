@@ -169,9 +169,9 @@ pub(super) struct SegmentValue {
 }
 
 #[derive(Serialize)]
-pub(super) struct EndpointValue {
-    pub(super) addr: Option<IpAddr>,
-    pub(super) port: Option<u16>,
+pub(in crate::sink) struct EndpointValue {
+    pub(in crate::sink) addr: Option<IpAddr>,
+    pub(in crate::sink) port: Option<u16>,
 }
 
 impl From<Endpoint> for EndpointValue {
@@ -184,7 +184,7 @@ impl From<Endpoint> for EndpointValue {
 }
 
 #[derive(Serialize)]
-pub(super) struct OwnerValue {
+pub(in crate::sink) struct OwnerValue {
     pub(super) pid: Option<u32>,
     pub(super) comm: Option<String>,
     pub(super) uid: Option<u32>,

@@ -7,10 +7,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::bounded::{Bounded, Figure};
 use super::outlook::{Outlook, Trend};
 use super::rate::Rate;
 use crate::model::{TcpSettings, Tuple};
+use crate::stats::bounded::{Bounded, Figure};
 
 /// Remote ends that are told apart.
 const ENDS: usize = 8192;
@@ -28,7 +28,7 @@ pub struct Towards {
 
 impl Towards {
     /// Returns what a connection goes towards, if that is known.
-    pub(super) fn of(netns: Option<u32>, tuple: &Tuple) -> Option<Self> {
+    pub(in crate::stats) fn of(netns: Option<u32>, tuple: &Tuple) -> Option<Self> {
         Some(Self {
             netns,
             local: tuple.local.addr?,

@@ -1,6 +1,6 @@
 //! Timewait sockets counted by what they have in common, the most first.
 
-use super::bounded::{Bounded, Figure};
+use crate::stats::bounded::{Bounded, Figure};
 
 /// Keys that are told apart in each list.
 const KEYS: usize = 8192;

@@ -50,6 +50,14 @@ impl<K: Ord + Clone, F: Figure> Bounded<K, F> {
         self.figures.iter()
     }
 
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut F> {
+        self.figures.values_mut()
+    }
+
+    pub(super) fn into_figures(self) -> BTreeMap<K, F> {
+        self.figures
+    }
+
     /// Lets go the lesser half of what is over. Looking through all of it pays off only now and
     /// then.
     fn make_room(&mut self, mut gone: impl FnMut(F)) {
