@@ -11,7 +11,7 @@ use crate::tracer::command;
 
 /// Options of `live` that `show` takes too; the others are in the evidence.
 const ALONE: [&str; 4] = ["--raw", "-v", "--verbose", "--csv"];
-const WITH_VALUE: [&str; 2] = ["--names", "--only"];
+const WITH_VALUE: [&str; 4] = ["--names", "--only", "--threshold", "--fail-on"];
 
 /// A file that the agent records into.
 #[derive(Debug)]

@@ -43,7 +43,11 @@ impl<'t> Story<'t> {
                 Line::Timeline(timeline) => (timeline.conn, (timeline.local, timeline.remote)),
                 // Told of both ends, each of which tells the same in its own timeline.
                 Line::Conversation(_) => continue,
-                Line::Session(_) | Line::Loss(_) | Line::Clock(_) | Line::Summary(_) => continue,
+                Line::Session(_)
+                | Line::Loss(_)
+                | Line::Clock(_)
+                | Line::Finding(_)
+                | Line::Summary(_) => continue,
             };
             story.unclaimed.entry(conn).or_default().push(line);
             story.by_ends.entry(ends).or_default().insert(conn);

@@ -24,6 +24,8 @@ pub enum Line {
     Loss(Loss),
     /// The wall clock was set, or the host was suspended.
     Clock(ClockStep),
+    /// Something that was found wrong.
+    Finding(Finding),
     /// The last line.
     Summary(Summary),
 }
@@ -354,6 +356,99 @@ pub struct ClockStep {
     pub wall_step_ns: Option<i64>,
     /// For how long the host was suspended.
     pub suspended_ns: u64,
+}
+
+/// Something that was found wrong or suspicious.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Finding {
+    /// What.
+    pub name: String,
+    /// Of how many.
+    pub count: u64,
+    /// Whether there may be more.
+    pub at_least: bool,
+    /// From when on.
+    #[serde(deserialize_with = "nullable")]
+    pub since_mono_ns: Option<u64>,
+    /// Until when.
+    #[serde(deserialize_with = "nullable")]
+    pub until_mono_ns: Option<u64>,
+    /// What had to be reached.
+    pub threshold: BTreeMap<String, u64>,
+    /// What else was counted.
+    pub figures: BTreeMap<String, u64>,
+    /// Towards which ends local ports ran short.
+    #[serde(default, deserialize_with = "present")]
+    pub ends: Option<Vec<ShortEnd>>,
+    /// Who opens a connection a request, and towards what.
+    #[serde(default, deserialize_with = "present")]
+    pub services: Option<Vec<Service>>,
+    /// Some of the connections.
+    pub connections: Vec<Example>,
+    /// What it means.
+    pub means: String,
+    /// What to look at.
+    pub look_at: String,
+}
+
+/// A connection that stands for a finding.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Example {
+    /// The connection, within this trace.
+    pub conn: u64,
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// This end.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// Whose socket it was.
+    #[serde(deserialize_with = "nullable")]
+    pub owner: Option<Owner>,
+    /// Network namespace.
+    #[serde(deserialize_with = "nullable")]
+    pub netns: Option<u64>,
+    /// How long it was seen in the state that the finding is about.
+    #[serde(deserialize_with = "nullable")]
+    pub ns: Option<u64>,
+    /// Whether it was in it still.
+    pub open: bool,
+}
+
+/// An end that local ports ran short towards.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShortEnd {
+    /// Network namespace.
+    #[serde(deserialize_with = "nullable")]
+    pub netns: Option<u64>,
+    /// Local address.
+    pub local: IpAddr,
+    /// Remote end.
+    pub remote: Endpoint,
+    /// The most in use at once.
+    pub in_use: u64,
+    /// How many of them in TIME_WAIT.
+    pub time_wait: u64,
+    /// How many there are.
+    #[serde(deserialize_with = "nullable")]
+    pub usable: Option<u64>,
+    /// Connects that found none.
+    pub no_port: u64,
+}
+
+/// A process that opens a connection a request.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Service {
+    /// The process.
+    pub pid: u32,
+    /// Its name.
+    pub comm: String,
+    /// What it connects to.
+    pub remote: Endpoint,
+    /// How many connections it could have done without.
+    pub count: u64,
+    /// The most within the time.
+    pub most: u64,
 }
 
 /// What the trace adds up to.

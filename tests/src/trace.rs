@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::attempt::inconclusive;
-use crate::schema::{Change, Conversation, Line, Loss, Session, Summary, Timeline};
+use crate::schema::{Change, Conversation, Finding, Line, Loss, Session, Summary, Timeline};
 
 /// All that the agent said.
 #[derive(Debug)]
@@ -88,6 +88,14 @@ impl Trace {
     pub fn conversations(&self) -> impl Iterator<Item = &Conversation> {
         self.lines.iter().filter_map(|(_, line)| match line {
             Line::Conversation(conversation) => Some(conversation),
+            _ => None,
+        })
+    }
+
+    /// Returns what was found wrong.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.lines.iter().filter_map(|(_, line)| match line {
+            Line::Finding(finding) => Some(finding),
             _ => None,
         })
     }

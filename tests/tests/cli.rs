@@ -45,6 +45,8 @@ fn a_filter_that_cannot_be_meant_is_refused() {
         ("--only", "everything"),
         ("--color", "blue"),
         ("--max-connections", "many"),
+        ("--fail-on", "cl0se-wait"),
+        ("--threshold", "close-wait=often"),
         ("--no-such-option", "1"),
     ] {
         let joined = format!("{option}={value}");
@@ -105,6 +107,33 @@ fn time_wait_without_time_wait_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{options}: {said}");
         assert!(output.stdout.is_empty(), "{options}: {output:?}");
         assert!(said.contains(next), "{options}: {said}");
+    }
+}
+
+/// A finding that is none is refused with those that there are; so is one that is to fail a run and never told.
+#[test]
+fn a_finding_that_cannot_be_meant_is_refused() {
+    for (options, next) in [
+        ("--fail-on storm", "half-open-flood"),
+        ("--fail-on close-wait,all", "any"),
+        ("--threshold storm=1", "reset-storm"),
+        ("--threshold reset-storm", "reset-storm=100/10s"),
+        ("--threshold port-exhaustion=0", "port-exhaustion=80%"),
+        (
+            "--fail-on last-ack --threshold last-ack=off",
+            "last-ack=off",
+        ),
+    ] {
+        for verb in [&["live", "--duration", "1ms"][..], &["show", "none.tev"]] {
+            let args: Vec<&str> = verb.iter().copied().chain(options.split(' ')).collect();
+            let Some(output) = run(&args) else {
+                return;
+            };
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+            assert!(output.stdout.is_empty(), "{args:?}: {output:?}");
+            assert!(said.contains(next), "{args:?}: {said}");
+        }
     }
 }
 

@@ -56,6 +56,7 @@ mod family;
 mod figures;
 mod filters;
 mod filters_by_owner;
+mod findings;
 mod follow;
 mod identity;
 mod listener;
