@@ -119,6 +119,11 @@ impl Peer {
         self.tell("accept").parse().expect("the remote address")
     }
 
+    /// Gives what it listens on to a child of its own too, and returns the child's process id.
+    pub fn share(&mut self) -> u32 {
+        self.tell("share").parse().expect("a process id")
+    }
+
     /// Closes the oldest connection.
     pub fn close(&mut self) {
         self.tell("close");
@@ -171,6 +176,8 @@ pub fn serve() -> bool {
 #[derive(Default)]
 struct Sockets {
     listener: Option<Socket>,
+    /// Each waits for its input, which ends with this process.
+    children: Vec<Child>,
     connections: VecDeque<Socket>,
 }
 
@@ -185,6 +192,7 @@ impl Sockets {
                     .expect("enter the network namespace");
             }
             "name" => fs::write("/proc/thread-self/comm", object).expect("take a name"),
+            "process-name" => fs::write("/proc/self/comm", object).expect("take a name"),
             "user" => {
                 let uid = rustix::thread::Uid::from_raw(object.parse().expect("a uid"));
                 rustix::thread::set_thread_uid(uid).expect("become another user");
@@ -224,6 +232,18 @@ impl Sockets {
             }
             // Ends with everything open.
             "leave" => std::process::exit(0),
+            "share" => {
+                let listener = self.listener.as_ref().expect("a listener");
+                let child = Command::new("cat")
+                    .stdin(Stdio::piped())
+                    .stdout(listener.again())
+                    .spawn()
+                    .expect("start a child");
+                let pid = child.id();
+                self.children.push(child);
+                return pid.to_string();
+            }
+            "unlisten" => drop(self.listener.take().expect("a listener")),
             "close" => self.connections.pop_front().expect("a connection").close(),
             other => panic!("no such command: {other}"),
         }

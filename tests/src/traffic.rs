@@ -103,6 +103,11 @@ impl Socket {
         net::shutdown(&self.0, Shutdown::Write).expect("shut the sending direction down");
     }
 
+    /// Returns the same socket by another descriptor, for another process.
+    pub fn again(&self) -> OwnedFd {
+        self.0.try_clone().expect("another descriptor")
+    }
+
     /// Closes. FIN, unless data was left unread.
     pub fn close(self) {
         drop(self);

@@ -63,6 +63,7 @@ mod listener;
 mod loss;
 mod minisock;
 mod naming;
+mod older_owner;
 mod open;
 mod owner;
 mod privilege;
