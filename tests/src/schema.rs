@@ -19,7 +19,7 @@ pub enum Line {
     /// A connection ended, or is still open at the end.
     Timeline(Timeline),
     /// Both ends of a connection ended, or are still open at the end.
-    Conversation(Conversation),
+    Conversation(Box<Conversation>),
     /// Changes were lost.
     Loss(Loss),
     /// The wall clock was set, or the host was suspended.

@@ -87,7 +87,7 @@ impl Trace {
     /// Returns every conversation in order.
     pub fn conversations(&self) -> impl Iterator<Item = &Conversation> {
         self.lines.iter().filter_map(|(_, line)| match line {
-            Line::Conversation(conversation) => Some(conversation),
+            Line::Conversation(conversation) => Some(conversation.as_ref()),
             _ => None,
         })
     }

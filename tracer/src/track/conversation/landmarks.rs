@@ -26,7 +26,7 @@ pub(super) struct Landmarks {
     /// Its present state, and when it entered it.
     state: TcpState,
     entered: MonoNs,
-    /// When it was done with its other end: in TIME_WAIT, or no more; no later than this.
+    /// When it was done with its other end, at the earliest: in TIME_WAIT, or no more.
     pub(super) left: Option<MonoNs>,
     /// Whether changes of it may be missing.
     is_doubtful: bool,
