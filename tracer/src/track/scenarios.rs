@@ -1,5 +1,6 @@
 //! Scenarios of single connections, told as scripts.
 
+mod between;
 mod request;
 mod timewait;
 
