@@ -334,8 +334,11 @@ pub struct Step {
 /// Changes that were lost.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Loss {
-    /// How many.
+    /// How many changes.
     pub lost: u64,
+    /// How many records that told of no change.
+    #[serde(default)]
+    pub beside: u64,
     /// None before.
     pub since_mono_ns: u64,
     /// None after.

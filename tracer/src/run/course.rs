@@ -341,6 +341,12 @@ impl<T: Teller> Course<T> {
         [told, asked, paired].into_iter().flatten().min()
     }
 
+    /// Returns whether nothing that is shown is still on its way to its end, but in a timewait socket. Where nothing is
+    /// followed, nobody knows.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.only_counted && !self.tracker.has_unsettled()
+    }
+
     /// Tells what there is to tell.
     pub(super) fn tell(&mut self) -> Result<(), Failure> {
         if self.stage == Stage::Listing {

@@ -22,6 +22,9 @@ use super::say;
 /// For so long a command that was interrupted is waited for before that is said, and an interrupt that it was ended by.
 const UNSAID: Duration = Duration::from_secs(1);
 
+/// For so long the connections of a command that has ended may take to close.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// Exit code of a trace that is ended without its summary: `Exit::Incomplete`.
 const INCOMPLETE: i32 = 1;
 
@@ -37,6 +40,8 @@ pub(super) struct Stop {
     was_interrupted: bool,
     /// When it is said that a command is waited for.
     say_at: Option<Instant>,
+    /// The command has ended: until when its connections may take to end, too.
+    settled_by: Option<Instant>,
     /// What hears of a second signal, until a thread does.
     second: Option<Second>,
 }
@@ -81,6 +86,7 @@ impl Stop {
             command,
             was_interrupted: false,
             say_at: None,
+            settled_by: None,
             second,
         })
     }
@@ -125,21 +131,34 @@ impl Stop {
         command.fate(self.was_interrupted)
     }
 
-    /// Waits for the end.
-    pub(super) async fn wait(&mut self) {
-        while !self.is_reached().await {}
+    /// Waits for the end, or for the command's, which its connections may outlive a little: returns whether it is the
+    /// end.
+    pub(super) async fn wait(&mut self) -> bool {
+        let was_settling = self.is_settling();
+        loop {
+            let is_reached = self.is_reached().await;
+            if is_reached || self.is_settling() != was_settling {
+                return is_reached;
+            }
+        }
+    }
+
+    /// Returns whether the command has ended, and the trace goes on until its connections have.
+    pub(super) fn is_settling(&self) -> bool {
+        self.settled_by.is_some()
     }
 
     /// Waits for something to happen; returns whether that is the end.
     async fn is_reached(&mut self) -> bool {
+        let is_settling = self.is_settling();
         let until = async |moment: Option<Instant>| match moment {
             Some(moment) => sleep_until(moment).await,
             None => pending().await,
         };
         let ended = async {
             match &mut self.command {
-                Some(command) => command.ended().await,
-                None => pending().await,
+                Some(command) if !is_settling => command.ended().await,
+                _ => pending().await,
             }
         };
         tokio::select! {
@@ -147,7 +166,12 @@ impl Stop {
             _ = self.terminate.recv() => true,
             _ = self.hangup.recv() => true,
             () = until(self.deadline) => true,
-            () = ended => true,
+            () = ended => {
+                self.settled_by = Some(Instant::now() + SETTLE);
+                // Whoever interrupted it wants to be done.
+                self.was_interrupted
+            }
+            () = until(self.settled_by) => true,
             () = until(self.say_at) => {
                 self.say_at = None;
                 let name = self.command.as_ref().map_or("the command", Running::name);

@@ -220,6 +220,9 @@ impl<T: Teller> Tracing<T> {
             }
             self.keep();
             self.course.tell()?;
+            if stop.is_settling() && emptied && self.course.is_settled() {
+                return Ok(());
+            }
             if looked_at.elapsed() >= TICK {
                 looked_at = Instant::now();
                 self.course.teller().check_reader()?;
@@ -236,7 +239,7 @@ impl<T: Teller> Tracing<T> {
             }
             if !self.turn.batch.is_empty() {
                 tokio::select! {
-                    () = stop.wait() => return Ok(()),
+                    true = stop.wait() => return Ok(()),
                     () = sleep(REST) => continue,
                 }
             }
@@ -245,7 +248,10 @@ impl<T: Teller> Tracing<T> {
                 timeout = timeout.min(pace.saturating_sub(told_at.elapsed()));
             }
             tokio::select! {
-                () = stop.wait() => return Ok(()),
+                is_over = stop.wait() => match is_over {
+                    true => return Ok(()),
+                    false => {}
+                },
                 ready = self.live.readable() => ready.map_err(|cause| Failure::System {
                     what: "wait for the ring buffer",
                     cause,

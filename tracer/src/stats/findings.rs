@@ -24,8 +24,8 @@ mod staying;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{MonoNs, TcpSettings, TcpState, Thresholds};
-use crate::track::{Change, ConnId, Origin, Output, Timeline};
+use crate::model::{MonoNs, TcpSettings, Thresholds};
+use crate::track::{Change, Output, Timeline};
 
 pub use example::Example;
 pub use finding::{Detail, Finding, PortsShort, Service};
@@ -54,8 +54,6 @@ pub struct Findings {
     half_open: HalfOpen,
     queue: AcceptQueue,
     lost: u64,
-    /// The connection that changed to CLOSE last, and when.
-    closed: Option<(ConnId, MonoNs)>,
 }
 
 impl Findings {
@@ -70,7 +68,6 @@ impl Findings {
             half_open: HalfOpen::new(thresholds),
             queue: AcceptQueue::new(thresholds),
             lost: 0,
-            closed: None,
         }
     }
 
@@ -90,7 +87,7 @@ impl Findings {
             Output::Change(change) if !change.is_listener() => self.change(change),
             Output::Timeline(timeline) if !timeline.is_listener() => self.timeline(timeline),
             Output::Loss(loss) => {
-                self.lost += loss.lost;
+                self.lost += loss.changes();
                 self.ports.lose(loss.until);
             }
             _ => {}
@@ -98,18 +95,13 @@ impl Findings {
     }
 
     fn change(&mut self, change: &Change) {
-        if change.to == TcpState::Close && change.origin != Origin::Snapshot {
-            self.closed = Some((change.conn, change.at));
-        }
         self.staying.change(change);
         self.ports.change(change);
         self.per_request.change(change);
     }
 
-    /// A life is told right after its last change, so that tells when it ended.
     fn timeline(&mut self, timeline: &Timeline) {
-        let closed = self.closed.take();
-        let ended_at = closed.and_then(|(conn, at)| (conn == timeline.conn).then_some(at));
+        let ended_at = timeline.ended_at;
         self.staying.timeline(timeline);
         self.connects.timeline(timeline);
         self.ports.timeline(timeline, ended_at);

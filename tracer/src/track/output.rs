@@ -235,6 +235,8 @@ pub struct Timeline {
     pub closed_first: Option<Closer>,
     /// How it ended; `None` while it is open.
     pub ended: Option<Ending>,
+    /// When it changed to CLOSE; `None` where that was not seen.
+    pub ended_at: Option<MonoNs>,
     /// Its states, in order.
     pub segments: Vec<Segment>,
     /// From the first segment's start to the end; unknown as soon as either is.

@@ -124,6 +124,16 @@ impl Tracker {
         self.tally
     }
 
+    /// Returns whether a connection is shown that has changed and is neither over nor in a timewait socket.
+    pub fn has_unsettled(&self) -> bool {
+        self.connections.values().any(|connection| {
+            connection.verdict == Verdict::Shown
+                && connection.has_changed
+                && connection.timewait.is_none()
+                && !connection.is_listener()
+        })
+    }
+
     /// Returns how many connections are followed now.
     #[cfg(test)]
     pub(super) fn followed(&self) -> usize {

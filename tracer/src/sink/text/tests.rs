@@ -140,6 +140,7 @@ fn timelines(addr: IpAddr) -> Vec<Timeline> {
         Some(Ending::GivenUp),
     ];
     let timeline = |ended| Timeline {
+        ended_at: None,
         people: crate::track::People::default(),
         figures: None,
         marks: crate::track::Marks::default(),

@@ -62,6 +62,7 @@ fn request(end: Option<RequestEnd>) -> Origin {
 
 fn timeline(conn: u64, ended: Ending, rearmed: u32) -> Output {
     Output::Timeline(Timeline {
+        ended_at: None,
         people: crate::track::People::default(),
         figures: None,
         marks: crate::track::Marks::default(),

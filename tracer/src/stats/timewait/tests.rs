@@ -134,6 +134,7 @@ impl Host {
 
     fn timeline(&mut self, conn: Conn, ended: Option<Ending>, rearmed: u32) {
         self.figures.add(&Output::Timeline(Timeline {
+            ended_at: None,
             people: track::People::default(),
             figures: None,
             marks: track::Marks::default(),

@@ -40,6 +40,10 @@ impl Connection {
             (None, Some(ns)) if error_ns > 0 => Span::Within { ns, error_ns },
             (None, Some(ns)) => Span::Known(ns),
         };
+        let ended_at = match ended {
+            Ended::Closed(_) => end.map(|end| end.at),
+            Ended::Unseen(..) | Ended::Open { .. } => None,
+        };
         let ended = match ended {
             Ended::Closed(ending) | Ended::Unseen(ending, _) => Some(ending),
             Ended::Open { .. } => None,
@@ -57,6 +61,7 @@ impl Connection {
             opened: self.opened,
             closed_first: closed_first(&self.past, ended),
             ended,
+            ended_at,
             lifetime,
             owner: self.owner(),
             people: People {
