@@ -64,8 +64,26 @@ pub(crate) struct Task {
     pub(crate) tid: u32,
     /// Digest of the process's start and executions; zero where it is not looked at.
     pub(crate) incarnation: u16,
+    /// How often its process has become another program; zero where it is not looked at.
+    executions: u32,
     /// Whether it is a thread of the kernel's own.
     pub(crate) is_kernel: bool,
+}
+
+/// What tells the process on the CPU from others, and from what it was before it became another program.
+#[inline(always)]
+pub(crate) fn current_program() -> u64 {
+    let executions = match present(configured!(usage.process.executions)) {
+        // SAFETY: the offset comes from the kernel's own types, and the verifier checks it.
+        Some(at) => unsafe { read::<u32>(bpf_get_current_task_btf().cast_const().cast(), at) },
+        None => 0,
+    };
+    program((bpf_get_current_pid_tgid() >> 32) as u32, executions)
+}
+
+#[inline(always)]
+fn program(tgid: u32, executions: u32) -> u64 {
+    u64::from(executions) << 32 | u64::from(tgid)
 }
 
 impl Task {
@@ -73,17 +91,24 @@ impl Task {
     #[inline(always)]
     pub(crate) fn current() -> Self {
         let ids = bpf_get_current_pid_tgid();
-        let (incarnation, is_kernel) = Self::look().unwrap_or((0, false));
+        let (incarnation, executions, is_kernel) = Self::look().unwrap_or((0, 0, false));
         Self {
             tgid: (ids >> 32) as u32,
             tid: ids as u32,
             incarnation,
+            executions,
             is_kernel,
         }
     }
 
+    /// What [`current_program`] says of it.
     #[inline(always)]
-    fn look() -> Option<(u16, bool)> {
+    pub(crate) fn program(&self) -> u64 {
+        program(self.tgid, self.executions)
+    }
+
+    #[inline(always)]
+    fn look() -> Option<(u16, u32, bool)> {
         if configured!(usage.tells_processes) == 0 {
             return None;
         }
@@ -95,7 +120,8 @@ impl Task {
             let start: u64 = read(leader, present(configured!(usage.process.start))?);
             let executions: u32 = read(task, present(configured!(usage.process.executions))?);
             let mixed = (start ^ (u64::from(executions) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            Some(((mixed >> 48) as u16, flags & KERNEL_THREAD != 0))
+            let incarnation = (mixed >> 48) as u16;
+            Some((incarnation, executions, flags & KERNEL_THREAD != 0))
         }
     }
 

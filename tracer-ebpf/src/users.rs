@@ -11,7 +11,7 @@
 
 use aya_ebpf::{
     EbpfContext,
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_func_ret},
+    helpers::generated::bpf_get_func_ret,
     macros::{btf_tracepoint, fexit, map},
     maps::Array,
     programs::{BtfTracePointContext, FExitContext},
@@ -23,7 +23,7 @@ use crate::{
     follow::is_followed,
     loaded::{configured, present},
     minisocks::probe,
-    processes::Task,
+    processes::{Task, current_program},
     typed::{Typed, read, task_name},
 };
 
@@ -35,8 +35,8 @@ const SLOTS: u32 = 1 << 17;
 #[repr(C)]
 struct User {
     cookie: u64,
-    /// Zero for nobody.
-    tgid: u64,
+    /// As [`Task::program`] says; zero for nobody.
+    program: u64,
 }
 
 /// By the low bits of the cookie, which the kernel counts up.
@@ -65,8 +65,8 @@ pub(crate) fn note(cookie: u64, task: Option<&Task>) {
             (*user).cookie = cookie;
         }
         match task {
-            Some(task) if !task.is_kernel => (*user).tgid = u64::from(task.tgid),
-            _ if is_new => (*user).tgid = 0,
+            Some(task) if !task.is_kernel => (*user).program = task.program(),
+            _ if is_new => (*user).program = 0,
             _ => {}
         }
     }
@@ -109,14 +109,14 @@ pub(crate) fn accepted(ctx: FExitContext) -> i32 {
     0
 }
 
-/// Returns the place of a socket that is wanted and was used by somebody else than the current process before.
+/// Returns the place of a socket that is wanted and was used by somebody else than the current process before, or by
+/// another program of it.
 #[inline(always)]
 unsafe fn changed(cookie: u64) -> Option<*mut User> {
     let user = place(cookie)?;
-    let tgid = bpf_get_current_pid_tgid() >> 32;
     // SAFETY: the pointer is to an element of the map, which outlives the program.
-    let (known, last) = unsafe { ((*user).cookie, (*user).tgid) };
-    (cookie != 0 && known == cookie && last != tgid).then_some(user)
+    let (known, last) = unsafe { ((*user).cookie, (*user).program) };
+    (cookie != 0 && known == cookie && last != current_program()).then_some(user)
 }
 
 #[inline(always)]
@@ -153,7 +153,7 @@ unsafe fn tell<C: EbpfContext>(
     });
     if sent {
         // SAFETY: as in `note`.
-        unsafe { (*user).tgid = u64::from(task.tgid) };
+        unsafe { (*user).program = task.program() };
     }
     Some(())
 }
