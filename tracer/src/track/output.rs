@@ -144,8 +144,8 @@ pub struct Owner {
 impl Owner {
     /// Returns who opened the connection, where that is another process than the one that uses it.
     pub fn other_opener(&self) -> Option<(u32, Comm)> {
-        self.opened_by
-            .filter(|_| self.opened_by != self.process && self.process.is_some())
+        let (owner, _) = self.process?;
+        self.opened_by.filter(|&(opener, _)| opener != owner)
     }
 
     /// Returns whether nothing is known.

@@ -268,3 +268,18 @@ fn of_many_retransmissions_the_first_are_told_and_the_others_counted() {
     let marks = &timelines(&shown)[0].marks;
     assert_eq!((marks.first.len(), marks.more), (32, 8));
 }
+
+#[test]
+fn another_name_is_no_other_process() {
+    let process = |pid, name: &[u8]| (pid, Comm::new(name).expect("a short name"));
+    let owner = |owner, opener| Owner {
+        process: owner,
+        opened_by: Some(opener),
+        ..Owner::default()
+    };
+    let (before, after) = (process(7, b"curl"), process(7, b"other"));
+    assert_eq!(owner(Some(after), before).other_opener(), None);
+    let other = process(8, b"other");
+    assert_eq!(owner(Some(other), before).other_opener(), Some(before));
+    assert_eq!(owner(None, before).other_opener(), None);
+}
