@@ -4,8 +4,8 @@ mod hidden;
 mod telling;
 
 use crate::model::{
-    CloseError, Existing, Family, MonoNs, RequestEnd, Socket, StateChange, TcpState, TimewaitEnd,
-    Traffic, Tuple,
+    CloseError, Existing, Family, MonoNs, RequestEnd, SegmentNews, Socket, StateChange, TcpState,
+    TimewaitEnd, Traffic, Tuple,
 };
 
 use super::hidden::{HalfOpen, InTimewait};
@@ -18,6 +18,9 @@ use super::users::{User, Users};
 
 /// The most that is kept of what happened between the changes of a connection; the rest is counted.
 const MOST_MARKS: usize = 32;
+
+/// How long what the kernel does in one go takes at most, in nanoseconds.
+const ONE_GO_NS: u64 = 1_000_000;
 
 /// A connection that has not ended.
 #[derive(Debug)]
@@ -447,6 +450,25 @@ impl Connection {
         match self.marks.first.len() < MOST_MARKS {
             true => self.marks.first.push(mark),
             false => self.marks.more += 1,
+        }
+    }
+
+    /// Forgets that an error was reported where that is the one with which this change closes the connection.
+    ///
+    /// # Kernel
+    ///
+    /// `tcp_write_err` and `tcp_v4_err` report an error and close the socket in one go, on older kernels in this order.
+    pub(super) fn forget_report_of(&mut self, change: &StateChange) {
+        let Some(CloseError(errno)) = change.error.filter(|_| change.to == TcpState::Close) else {
+            return;
+        };
+        let is_the_same = |mark: &Mark| {
+            mark.what == SegmentNews::Error(errno)
+                && mark.state == change.from
+                && mark.at.plus(ONE_GO_NS) >= change.at
+        };
+        if self.marks.more == 0 && self.marks.first.last().is_some_and(is_the_same) {
+            self.marks.first.pop();
         }
     }
 

@@ -256,6 +256,7 @@ impl Tracker {
             return;
         };
         let error = connection.fresh_error(change);
+        connection.forget_report_of(change);
         let span = connection.apply(change, self.lossy_until);
         if let Some(why) = no_request {
             connection.had_no_request(why);

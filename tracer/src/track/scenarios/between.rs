@@ -269,6 +269,49 @@ fn of_many_retransmissions_the_first_are_told_and_the_others_counted() {
     assert_eq!((marks.first.len(), marks.more), (32, 8));
 }
 
+const TIMED_OUT: u32 = 110;
+
+fn reported(at: u64, state: TcpState, errno: u32) -> Event {
+    Event::Segment(Happened {
+        at: MonoNs(at),
+        socket: Socket(1),
+        cookie: Some(1),
+        what: SegmentNews::Error(errno),
+        state,
+    })
+}
+
+/// A connection that ends with an error, just after another event.
+fn ends_with(errno: u32, event: Event) -> Timeline {
+    let mut events = life(1, Close, &[(SynSent, 100), (Established, 110)]);
+    events.push(event);
+    events.push(Event::StateChange(StateChange {
+        error: Some(CloseError(errno)),
+        ..change(1, 2_000_150, Established, Close)
+    }));
+    let shown = all(&events);
+    timelines(&shown)[0].clone()
+}
+
+#[test]
+fn the_error_that_ends_a_connection_is_told_by_its_end_alone() {
+    let timeline = ends_with(TIMED_OUT, reported(2_000_140, Established, TIMED_OUT));
+    assert_eq!(timeline.ended, Some(Ending::TimedOut(Timeout::Unknown)));
+    assert_eq!(timeline.marks.first, []);
+}
+
+#[test]
+fn an_error_that_ended_nothing_stays() {
+    for other in [
+        reported(2_000_140, Established, 113),
+        reported(140, Established, TIMED_OUT),
+        reported(2_000_140, SynSent, TIMED_OUT),
+    ] {
+        let timeline = ends_with(TIMED_OUT, other.clone());
+        assert_eq!(timeline.marks.first.len(), 1, "{other:?}");
+    }
+}
+
 #[test]
 fn another_name_is_no_other_process() {
     let process = |pid, name: &[u8]| (pid, Comm::new(name).expect("a short name"));
