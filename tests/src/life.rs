@@ -1,5 +1,8 @@
 //! One connection of a trace, from one end: its states, times, ends and owner, each demanded exactly.
 
+mod between;
+mod whose;
+
 use std::fmt::Write as _;
 
 use crate::schema::{Change, Endpoint, Line, Segment, Timeline};

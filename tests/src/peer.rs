@@ -4,12 +4,18 @@
 //! the suite stays one file, which is all that an initramfs needs to hold. Commands and answers are
 //! lines on its standard input and error output; libtest writes to neither.
 
+mod kin;
+
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
+use std::iter;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio, exit};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 use std::{env, fs, io, thread};
 
 use rustix::thread::LinkNameSpaceType;
@@ -20,6 +26,9 @@ use crate::traffic::Socket;
 
 /// Set in the environment of a process that is to serve.
 const SERVE: &str = "TRACER_TEST_PEER";
+
+/// How long the rest of a message is waited for: processes that it forked may keep the output open for ever.
+const MESSAGE: Duration = Duration::from_secs(1);
 
 /// A second process, inside a host.
 #[derive(Debug)]
@@ -98,7 +107,8 @@ impl Peer {
         if let Some(done) = answer.strip_prefix("done ") {
             return done.to_owned();
         }
-        let panic: Vec<String> = self.answers.iter().collect();
+        let more = iter::from_fn(|| self.answers.recv_timeout(MESSAGE).ok());
+        let panic: Vec<String> = more.collect();
         panic!("{command:?}: {answer}{}", panic.join("\n"));
     }
 
@@ -128,6 +138,71 @@ impl Peer {
     pub fn close(&mut self) {
         self.tell("close");
     }
+
+    /// Forks, and returns the child's process id. The child has copies of all sockets, and does what
+    /// [`Self::tell_child`] tells it.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it could not.
+    pub fn fork(&mut self) -> u32 {
+        self.tell("fork").parse().expect("a process id")
+    }
+
+    /// Tells a child, by its number in the order of forking, to do one step.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it could not.
+    pub fn tell_child(&mut self, child: usize, command: &str) -> String {
+        self.tell(&format!("child {child} {command}"))
+    }
+
+    /// Becomes the program at a path, with more arguments than this one has; sockets stay.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it could not.
+    pub fn exec(&mut self, path: &Path, more: &[&[u8]]) {
+        let command = exec(path, more);
+        self.tell(&command);
+    }
+
+    /// Takes a name, whatever is in it.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it could not.
+    pub fn rename(&mut self, name: &[u8]) {
+        self.tell(&format!("rename {}", kin::hex(name)));
+    }
+
+    /// Ends without closing anything.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is gone already.
+    pub fn exit(&mut self) {
+        writeln!(self.commands, "exit").expect("tell the second process");
+        self.child.wait().expect("wait for the second process");
+    }
+
+    /// Ends it as nothing can be prepared for.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is gone already.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("kill the second process");
+        self.child.wait().expect("wait for the second process");
+    }
+}
+
+/// Returns the command to become the program at a path, with more arguments than the process has.
+pub fn exec(path: &Path, more: &[&[u8]]) -> String {
+    let words = iter::once(path.as_os_str().as_bytes()).chain(more.iter().copied());
+    let words: Vec<String> = words.map(kin::hex).collect();
+    format!("exec {}", words.join(" "))
 }
 
 impl Drop for Peer {
@@ -164,11 +239,22 @@ pub fn serve() -> bool {
         return false;
     }
     let mut sockets = Sockets::default();
+    if sockets.take_up() {
+        eprintln!("done ");
+    }
     for line in io::stdin().lines() {
         let line = line.expect("read a command");
+        if sockets.hand_on(&line) {
+            continue;
+        }
         let (verb, object) = line.split_once(' ').unwrap_or((&line, ""));
-        let answer = sockets.step(verb, object);
-        eprintln!("done {answer}");
+        if let Some(answer) = sockets.step(verb, object) {
+            eprintln!("done {answer}");
+        }
+    }
+    if !sockets.is_first() {
+        // What else the test program wanted to do is its parent's.
+        exit(0);
     }
     true
 }
@@ -179,11 +265,13 @@ struct Sockets {
     /// Each waits for its input, which ends with this process.
     children: Vec<Child>,
     connections: VecDeque<Socket>,
+    kin: kin::Kin,
 }
 
 impl Sockets {
-    /// Does one step; a step that cannot be done is a panic, whose message is no `done`.
-    fn step(&mut self, verb: &str, object: &str) -> String {
+    /// Does one step, and returns the answer unless another process gives it; a step that cannot be done is a
+    /// panic, whose message is no `done`.
+    fn step(&mut self, verb: &str, object: &str) -> Option<String> {
         match verb {
             "enter" => {
                 let netns = fs::File::open(object).expect("open the network namespace");
@@ -203,11 +291,14 @@ impl Sockets {
                 socket.connect(remote);
                 let local = socket.local();
                 self.connections.push_back(socket);
-                return local.to_string();
+                return Some(local.to_string());
             }
-            "listen" => {
+            "listen" | "share" => {
                 let local: SocketAddr = object.parse().expect("an address");
                 let socket = Self::socket_for(local);
+                if verb == "share" {
+                    socket.share_port();
+                }
                 socket.bind(local);
                 socket.listen(16);
                 self.listener = Some(socket);
@@ -216,7 +307,16 @@ impl Sockets {
                 let socket = self.listener.as_ref().expect("a listener").accept();
                 let remote = socket.remote();
                 self.connections.push_back(socket);
-                return remote.to_string();
+                return Some(remote.to_string());
+            }
+            "accept-one" => {
+                let listener = self.listener.as_ref().expect("a listener");
+                let Some(socket) = listener.try_accept() else {
+                    return Some("none".to_owned());
+                };
+                let remote = socket.remote();
+                self.connections.push_back(socket);
+                return Some(remote.to_string());
             }
             // Waits for the other end to close.
             "await" => self.connections.front().expect("a connection").receive(&[]),
@@ -245,9 +345,16 @@ impl Sockets {
             }
             "unlisten" => drop(self.listener.take().expect("a listener")),
             "close" => self.connections.pop_front().expect("a connection").close(),
-            other => panic!("no such command: {other}"),
+            "deafen" => self.listener.take().expect("a listener").close(),
+            "send" => self.oldest().send(&data(object)),
+            "receive" => self.oldest().receive(&data(object)),
+            _ => return self.step_with_kin(verb, object),
         }
-        String::new()
+        Some(String::new())
+    }
+
+    fn oldest(&self) -> &Socket {
+        self.connections.front().expect("a connection")
     }
 
     fn socket_for(addr: SocketAddr) -> Socket {
@@ -257,4 +364,9 @@ impl Sockets {
             Socket::ipv6()
         }
     }
+}
+
+/// So many bytes.
+fn data(len: &str) -> Vec<u8> {
+    vec![b'x'; len.parse().expect("how many")]
 }

@@ -137,6 +137,90 @@ pub struct Owner {
     pub uid: Option<u32>,
     /// cgroup of the socket, in whatever form.
     pub cgroup: serde_json::Value,
+    /// What the process is, in a timeline alone; missing where nothing was told of it.
+    #[serde(flatten)]
+    pub process: Option<Process>,
+}
+
+/// A process, as it was when it was first seen using a socket.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Process {
+    /// Its parent.
+    #[serde(deserialize_with = "nullable")]
+    pub ppid: Option<u32>,
+    /// When it started, by the boot-time clock.
+    #[serde(deserialize_with = "nullable")]
+    pub start_mono_ns: Option<u64>,
+    /// Path of its executable.
+    #[serde(deserialize_with = "nullable")]
+    pub exe: Option<String>,
+    /// Its arguments, its own name first.
+    #[serde(deserialize_with = "nullable")]
+    pub args: Option<Vec<String>>,
+    /// Whether there are more of them; missing where there are not.
+    #[serde(default)]
+    pub args_cut: bool,
+    /// Path of its cgroup.
+    #[serde(deserialize_with = "nullable")]
+    pub cgroup_path: Option<String>,
+}
+
+/// Who opened a connection that another process uses.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Opener {
+    /// Process.
+    pub pid: u32,
+    /// Its name.
+    pub comm: String,
+    /// Path of its executable; missing where it is not known, and in a change.
+    #[serde(default, deserialize_with = "present")]
+    pub exe: Option<String>,
+}
+
+/// What a connection carried until its full socket closed.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes of data sent, each once.
+    #[serde(deserialize_with = "nullable")]
+    pub bytes_sent: Option<u64>,
+    /// Bytes of data sent again.
+    #[serde(deserialize_with = "nullable")]
+    pub bytes_retransmitted: Option<u64>,
+    /// Bytes of data received.
+    #[serde(deserialize_with = "nullable")]
+    pub bytes_received: Option<u64>,
+    /// Segments sent.
+    #[serde(deserialize_with = "nullable")]
+    pub segments_sent: Option<u32>,
+    /// Segments received.
+    #[serde(deserialize_with = "nullable")]
+    pub segments_received: Option<u32>,
+    /// Segments sent again.
+    #[serde(deserialize_with = "nullable")]
+    pub retransmits: Option<u32>,
+    /// Smoothed round-trip time.
+    #[serde(deserialize_with = "nullable")]
+    pub rtt_ns: Option<u64>,
+    /// Congestion window.
+    #[serde(deserialize_with = "nullable")]
+    pub congestion_window: Option<u32>,
+}
+
+/// Something that happened to a connection between its changes.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Event {
+    /// Boot-time clock.
+    pub mono_ns: u64,
+    /// `retransmitted`, `reset_sent`, `reset_received` or `error`.
+    pub what: String,
+    /// State of the socket then.
+    pub state: String,
+    /// The kernel's reason for a reset; missing where it tells none.
+    #[serde(default, deserialize_with = "present")]
+    pub reason: Option<String>,
+    /// The errno of an error.
+    #[serde(default, deserialize_with = "present")]
+    pub errno: Option<u32>,
 }
 
 /// One change of state.
@@ -186,6 +270,9 @@ pub struct Change {
     /// Whose socket it is.
     #[serde(deserialize_with = "nullable")]
     pub owner: Option<Owner>,
+    /// Who opened the connection, where that is another process.
+    #[serde(default, deserialize_with = "present")]
+    pub opened_by: Option<Opener>,
 }
 
 /// The life of one connection.
@@ -223,6 +310,18 @@ pub struct Timeline {
     /// Whose socket it was.
     #[serde(deserialize_with = "nullable")]
     pub owner: Option<Owner>,
+    /// Who opened the connection, where that is another process.
+    #[serde(default, deserialize_with = "present")]
+    pub opened_by: Option<Opener>,
+    /// What it carried until its full socket closed.
+    #[serde(deserialize_with = "nullable")]
+    pub carried: Option<Carried>,
+    /// What happened between its changes; missing where nothing did.
+    #[serde(default)]
+    pub events: Vec<Event>,
+    /// How much more there was.
+    #[serde(default, deserialize_with = "present")]
+    pub events_left_out: Option<u64>,
     /// Network namespace.
     #[serde(deserialize_with = "nullable")]
     pub netns: Option<u64>,

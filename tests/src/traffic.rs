@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -44,6 +44,26 @@ impl Socket {
             sockopt::set_socket_timeout(&fd, kind, Some(PATIENCE)).expect("bound the waiting");
         }
         Self(fd)
+    }
+
+    /// Takes up a socket that somebody else made.
+    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+        Self::bounded(fd)
+    }
+
+    /// Returns its descriptor.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Returns its descriptor, which stays open.
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.0
+    }
+
+    /// Lets others listen on the same address who do the same.
+    pub fn share_port(&self) {
+        sockopt::set_socket_reuseport(&self.0, true).expect("share the port");
     }
 
     /// Binds to an address whose last user may be in TIME_WAIT.
@@ -98,6 +118,45 @@ impl Socket {
         sockopt::set_tcp_user_timeout(&self.0, millis).expect("set TCP_USER_TIMEOUT");
     }
 
+    /// Asks after a silent peer: first after `idle`, and gives up when one probe was not answered for `interval`.
+    pub fn keep_alive(&self, idle: Duration, interval: Duration) {
+        sockopt::set_socket_keepalive(&self.0, true).expect("set SO_KEEPALIVE");
+        sockopt::set_tcp_keepidle(&self.0, idle).expect("set TCP_KEEPIDLE");
+        sockopt::set_tcp_keepintvl(&self.0, interval).expect("set TCP_KEEPINTVL");
+        sockopt::set_tcp_keepcnt(&self.0, 1).expect("set TCP_KEEPCNT");
+    }
+
+    /// Takes in little that is not read. To be called before it is connected; on a listener, for those that come.
+    pub fn shrink(&self) {
+        sockopt::set_socket_recv_buffer_size(&self.0, 4096).expect("set SO_RCVBUF");
+    }
+
+    /// Sends until there is no more room, at this end and the other, and returns how much it was.
+    pub fn fill(&self) -> usize {
+        let mut sent = 0;
+        loop {
+            let flags = net::SendFlags::NOSIGNAL | net::SendFlags::DONTWAIT;
+            match net::send(&self.0, &[b'x'; 1 << 14], flags) {
+                Ok(more) => sent += more,
+                Err(Errno::AGAIN) => return sent,
+                Err(error) => panic!("send: {error}"),
+            }
+        }
+    }
+
+    /// Receives whatever is there, and returns how much it was.
+    pub fn drain(&self) -> usize {
+        let mut buffer = [0; 1 << 14];
+        let mut received = 0;
+        loop {
+            match net::recv(&self.0, &mut buffer[..], net::RecvFlags::DONTWAIT) {
+                Ok((_, 0)) | Err(Errno::AGAIN) => return received,
+                Ok((_, more)) => received += more,
+                Err(error) => panic!("receive: {error}"),
+            }
+        }
+    }
+
     /// Ends the sending direction: FIN.
     pub fn shutdown_write(&self) {
         net::shutdown(&self.0, Shutdown::Write).expect("shut the sending direction down");
@@ -138,6 +197,30 @@ impl Socket {
             len += more;
         }
         assert_eq!(&buffer[..len], expected, "received");
+    }
+
+    /// Waits until so much is there, and leaves it unread.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not come.
+    pub fn await_data(&self, len: usize) {
+        let mut buffer = vec![0; len];
+        let flags = net::RecvFlags::PEEK | net::RecvFlags::WAITALL;
+        let (_, got) = net::recv(&self.0, &mut buffer[..], flags).expect("wait for data");
+        assert_eq!(got, len, "bytes that are there");
+    }
+
+    /// Takes the next connection if there is one.
+    pub fn try_accept(&self) -> Option<Self> {
+        rustix::io::ioctl_fionbio(&self.0, true).expect("make the socket nonblocking");
+        let taken = net::accept_with(&self.0, SocketFlags::CLOEXEC);
+        rustix::io::ioctl_fionbio(&self.0, false).expect("make the socket blocking");
+        match taken {
+            Ok(fd) => Some(Self::bounded(fd)),
+            Err(Errno::AGAIN) => None,
+            Err(error) => panic!("accept a connection: {error}"),
+        }
     }
 
     /// Receives nothing but the other end's RST.

@@ -66,6 +66,7 @@ mod naming;
 mod older_owner;
 mod open;
 mod owner;
+mod owners;
 mod privilege;
 mod raw;
 mod recording;

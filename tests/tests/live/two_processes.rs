@@ -4,6 +4,8 @@
 //! a copy of every socket until it has become another program, and a socket's last close may be
 //! the child's.
 
+use std::net::SocketAddr;
+
 use tests::host::Pair;
 use tests::peer::Peer;
 use tests::traffic::Ends;
@@ -32,12 +34,17 @@ impl<'p> TwoProcesses<'p> {
     }
 
     pub(crate) fn listen(&mut self) {
-        self.server.listen(self.pair.server.at(PORT));
+        self.server.listen(self.at_server());
+    }
+
+    /// Returns where the server listens.
+    pub(crate) fn at_server(&self) -> SocketAddr {
+        self.pair.server.at(PORT)
     }
 
     /// Opens a connection.
     pub(crate) fn open(&mut self) -> Ends {
-        let server = self.pair.server.at(PORT);
+        let server = self.at_server();
         let ends = Ends {
             client: self.client.connect(server),
             server,
