@@ -57,7 +57,11 @@ fn attempts(scenario: impl Fn(), doubt_failures: bool) {
 }
 
 /// Returns the first two numbers of the running kernel's version.
-pub(crate) fn kernel() -> (u32, u32) {
+///
+/// # Panics
+///
+/// Panics where it has none.
+pub fn kernel() -> (u32, u32) {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();
     let mut numbers = release.split('.').map_while(|number| number.parse().ok());

@@ -252,6 +252,20 @@ impl Host {
         });
     }
 
+    /// Waits until a connection has received so much that nobody has read.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not come to that.
+    pub fn wait_unread(&self, local: SocketAddr, remote: SocketAddr, len: usize) {
+        let what = format!("{local} -> {remote} with {len} bytes");
+        self.wait_sockets(&what, |sockets| {
+            sockets.iter().any(|socket| {
+                socket.local == local && socket.remote == remote && socket.unread == len as u64
+            })
+        });
+    }
+
     /// Waits until the host's sockets are as `arrived` wants them.
     ///
     /// # Panics

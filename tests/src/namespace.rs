@@ -114,6 +114,19 @@ impl Namespace {
     }
 }
 
+impl Namespace {
+    /// Writes a setting below `/proc/sys` that not every kernel has.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is there and cannot be written.
+    pub fn set_sysctl_where_known(&self, name: &str, value: &str) {
+        if self.run(|| Path::new("/proc/sys").join(name).exists()) {
+            self.set_sysctl(name, value);
+        }
+    }
+}
+
 /// A setting of a namespace that is put back when this is dropped.
 #[derive(Debug)]
 #[must_use = "the setting is put back as soon as this is dropped"]

@@ -6,7 +6,7 @@
 //! acknowledged by the kernel before the call returns.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -43,6 +43,7 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
 const RTA_METRICS: u16 = 8;
@@ -53,8 +54,11 @@ const NDA_LLADDR: u16 = 2;
 
 const RT_TABLE_MAIN: u8 = 254;
 const RTPROT_KERNEL: u8 = 2;
+const RTPROT_STATIC: u8 = 4;
+const RT_SCOPE_UNIVERSE: u8 = 0;
 const RT_SCOPE_LINK: u8 = 253;
 const RTN_UNICAST: u8 = 1;
+const RTN_UNREACHABLE: u8 = 7;
 /// Priority of the route that comes with an IPv6 address (`include/uapi/linux/ipv6_route.h`).
 const IP6_RT_PRIO_ADDRCONF: u32 = 256;
 
@@ -157,6 +161,36 @@ pub fn set_least_timeout(addr: IpAddr, prefix_len: u8, millis: u32) -> io::Resul
     }
     attribute(&mut body, RTA_METRICS, &metrics);
     request(RTM_NEWROUTE, NLM_F_REPLACE, &body)
+}
+
+/// Sends what is meant for one IPv4 address to another one, which knows the way.
+///
+/// # Errors
+///
+/// Returns what the kernel answered.
+pub fn add_route(to: Ipv4Addr, by: Ipv4Addr) -> io::Result<()> {
+    let mut body = route_header(RTN_UNICAST);
+    attribute(&mut body, RTA_DST, &to.octets());
+    attribute(&mut body, RTA_GATEWAY, &by.octets());
+    request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &body)
+}
+
+/// Answers whatever is meant for one IPv4 address by saying that the host cannot be reached.
+///
+/// # Errors
+///
+/// Returns what the kernel answered.
+pub fn add_unreachable(to: Ipv4Addr) -> io::Result<()> {
+    let mut body = route_header(RTN_UNREACHABLE);
+    attribute(&mut body, RTA_DST, &to.octets());
+    request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &body)
+}
+
+/// `struct rtmsg` of a route to one IPv4 address.
+fn route_header(kind: u8) -> Vec<u8> {
+    let mut body = vec![AF_INET, 32, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC];
+    body.extend([RT_SCOPE_UNIVERSE, kind, 0, 0, 0, 0]);
+    body
 }
 
 /// Forgets the Ethernet address of `addr`.

@@ -12,6 +12,10 @@ pub struct Entry {
     pub remote: SocketAddr,
     /// State, by netstat's name; of a timewait socket, the one that it stands for.
     pub state: &'static str,
+    /// Bytes that were received and not read; of a listener, connections that were not accepted.
+    pub unread: u64,
+    /// Whether it waits for the other end's window to open, and probes for it.
+    pub waits_for_window: bool,
     /// Time until a timewait socket's timer runs out, in hundredths of a second.
     pub timewait_left: Option<u64>,
 }
@@ -40,12 +44,16 @@ fn parse(line: &str) -> Entry {
     };
     let (local, remote) = (parse_endpoint(next()), parse_endpoint(next()));
     let state = state_name(next());
-    let _queues = next();
+    let (_, unread) = next().split_once(':').expect("two queues");
+    let unread = u64::from_str_radix(unread, 16).expect("a length");
+    let timer = next();
     Entry {
         local,
         remote,
         state,
-        timewait_left: parse_timer(next()),
+        unread,
+        waits_for_window: timer.starts_with("04:"),
+        timewait_left: parse_timer(timer),
     }
 }
 
@@ -100,13 +108,15 @@ mod tests {
     #[test]
     #[cfg(target_endian = "little")]
     fn lines_of_both_families_are_read() {
-        let line = "   1: 0100007F:1F90 0200000A:9C40 08 00000000:00000000 00:00000000 00000000";
+        let line = "   1: 0100007F:1F90 0200000A:9C40 08 00000000:0000001F 04:00000014 00000000";
         assert_eq!(
             parse(line),
             Entry {
                 local: "127.0.0.1:8080".parse().expect("an address"),
                 remote: "10.0.0.2:40000".parse().expect("an address"),
                 state: "CLOSE_WAIT",
+                unread: 31,
+                waits_for_window: true,
                 timewait_left: None,
             }
         );
@@ -117,6 +127,8 @@ mod tests {
                 local: "127.0.0.1:80".parse().expect("an address"),
                 remote: "[fd00::2]:81".parse().expect("an address"),
                 state: "TIME_WAIT",
+                unread: 0,
+                waits_for_window: false,
                 timewait_left: Some(6000),
             }
         );

@@ -69,6 +69,7 @@ mod owner;
 mod owners;
 mod privilege;
 mod raw;
+mod reasons;
 mod recording;
 mod refusal;
 mod reset;
