@@ -8,6 +8,9 @@ use super::event::Comm;
 /// Bytes of a process's arguments that are kept, the ends of words counted.
 pub const MOST_ARGS_BYTES: usize = 256;
 
+/// `/proc` tells when a process started in hundredths of a second, rounded down.
+const PROC_TICK_NS: u64 = 10_000_000;
+
 /// A process.
 ///
 /// Its texts are whatever its maker chose, with U+FFFD in place of bytes that are not UTF-8: to be printed
@@ -45,6 +48,32 @@ impl Process {
             args: None,
             cgroup: None,
         }
+    }
+
+    /// Returns whether it is the process that `/proc` told as `found`, running the same program: its number may have been
+    /// given again, and it may have become another since.
+    pub fn was_found_as(&self, found: &Self) -> bool {
+        let is_same_start = self
+            .started
+            .zip(found.started)
+            .is_some_and(|(exact, told)| {
+                exact == told || exact.0 - exact.0 % PROC_TICK_NS == told.0
+            });
+        self.pid == found.pid && self.comm == found.comm && is_same_start
+    }
+
+    /// Takes over what it does not tell itself, from what was told of it before.
+    ///
+    /// # Kernel
+    ///
+    /// A process that exits gives its memory up before its files are closed (`exit_mm`, `exit_files`): then nothing tells
+    /// any more which file it ran, and with which arguments.
+    pub fn complete_from(&mut self, before: &Self) {
+        self.ppid = self.ppid.or(before.ppid);
+        self.uid = self.uid.or(before.uid);
+        self.exe = self.exe.take().or_else(|| before.exe.clone());
+        self.args = self.args.take().or_else(|| before.args.clone());
+        self.cgroup = self.cgroup.take().or_else(|| before.cgroup.clone());
     }
 }
 
@@ -108,6 +137,27 @@ mod tests {
 
     fn words(bytes: &[u8]) -> Vec<String> {
         Args::read(bytes).expect("some arguments").words
+    }
+
+    #[test]
+    fn one_that_was_found_is_known_again_by_its_start_and_name() {
+        let comm = |first| {
+            let mut bytes = [0; 16];
+            bytes[0] = first;
+            Comm(bytes)
+        };
+        let started = |at, first| Process {
+            started: Some(MonoNs(at)),
+            ..Process::named(7, comm(first))
+        };
+        let found = started(1_230_000_000, b'a');
+        assert!(started(1_230_000_000, b'a').was_found_as(&found));
+        assert!(started(1_239_999_999, b'a').was_found_as(&found));
+        assert!(!started(1_240_000_000, b'a').was_found_as(&found));
+        assert!(!started(1_229_999_999, b'a').was_found_as(&found));
+        // It has become another program.
+        assert!(!started(1_230_000_000, b'b').was_found_as(&found));
+        assert!(!Process::named(7, comm(b'a')).was_found_as(&found));
     }
 
     #[test]

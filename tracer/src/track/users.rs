@@ -66,23 +66,34 @@ struct Known {
 }
 
 impl Processes {
-    /// Takes in one that is seen using a socket.
+    /// Takes in one that is seen using a socket. What it does not tell any more is known of it where it was told of before.
     pub(super) fn see(&mut self, seen: &ProcessSeen) {
-        self.add(&seen.process, Some(seen.incarnation));
+        let mut process = seen.process.clone();
+        if let Some(known) = self.by_pid.get(&process.pid) {
+            let is_same = match known.incarnation {
+                Some(incarnation) => incarnation == seen.incarnation,
+                None => process.was_found_as(&known.process),
+            };
+            if is_same {
+                process.complete_from(&known.process);
+            }
+        }
+        self.add(process, Some(seen.incarnation));
     }
 
     /// Takes in one that held a socket when the trace began.
     pub(super) fn find(&mut self, process: &Process) {
-        self.add(process, None);
+        self.add(process.clone(), None);
     }
 
-    fn add(&mut self, process: &Process, incarnation: Option<u16>) {
+    fn add(&mut self, process: Process, incarnation: Option<u16>) {
+        let pid = process.pid;
         let known = Known {
-            process: Rc::new(process.clone()),
+            process: Rc::new(process),
             incarnation,
         };
-        if self.by_pid.insert(process.pid, known).is_none() {
-            self.told.push_back(process.pid);
+        if self.by_pid.insert(pid, known).is_none() {
+            self.told.push_back(pid);
         }
         if self.told.len() > MOST
             && let Some(oldest) = self.told.pop_front()
@@ -164,6 +175,33 @@ mod tests {
         }
         processes.see(&seen(7, b"curl", 4));
         assert!(processes.user(&task(7, b"curl", Some(4))).process.is_some());
+    }
+
+    #[test]
+    fn what_an_exiting_process_tells_no_more_is_known_from_before() {
+        let told = |started, exe: Option<&str>| Process {
+            started: Some(MonoNs(started)),
+            exe: exe.map(str::to_owned),
+            ..Process::named(7, comm(b"redis-cli"))
+        };
+        let exiting = |started, incarnation| ProcessSeen {
+            at: MonoNs(1),
+            process: told(started, None),
+            incarnation,
+        };
+        let exe = |processes: &Processes, incarnation| {
+            let user = processes.user(&task(7, b"redis-cli", Some(incarnation)));
+            user.process.expect("it was told").exe.clone()
+        };
+        let mut processes = Processes::default();
+        processes.find(&told(50_000_000, Some("/usr/bin/redis-cli")));
+        processes.see(&exiting(52_345_678, 3));
+        assert_eq!(exe(&processes, 3).as_deref(), Some("/usr/bin/redis-cli"));
+        processes.see(&exiting(52_345_678, 3));
+        assert_eq!(exe(&processes, 3).as_deref(), Some("/usr/bin/redis-cli"));
+        // Another one has its number and its name by now.
+        processes.see(&exiting(92_345_678, 4));
+        assert_eq!(exe(&processes, 4), None);
     }
 
     #[test]
