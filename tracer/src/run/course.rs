@@ -171,6 +171,9 @@ impl<T: Teller> Course<T> {
                 Ok(())
             }
             Entry::Existing(existing) => {
+                if !self.only_counted {
+                    self.tracker.note_listener(&existing);
+                }
                 self.existing.push(existing);
                 Ok(())
             }

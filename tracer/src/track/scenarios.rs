@@ -219,6 +219,60 @@ fn a_connection_older_than_the_trace_is_whoevers_has_it_open() {
 }
 
 #[test]
+fn a_connection_that_comes_during_the_listing_has_its_listener() {
+    let child = change(7, 100, Listen, SynRecv);
+    let listed = |local: Endpoint, holder| Existing {
+        at: MonoNs(90),
+        cookie: 3,
+        state: Listen,
+        full_socket: true,
+        tuple: Tuple {
+            local,
+            remote: Endpoint::default(),
+        },
+        netns: 1,
+        uid: None,
+        holder,
+        left_ns: None,
+        age_ns: None,
+    };
+    let opener = |listeners: &[Existing]| {
+        let mut tracker = Tracker::new(Selection::default(), Limits::default());
+        for pid in [40, 41] {
+            let process = Process::named(pid, Comm::new(b"nginx").expect("a short name"));
+            tracker.handle(&Event::Holder(process));
+        }
+        for listener in listeners {
+            tracker.note_listener(listener);
+        }
+        tracker.handle(&Event::StateChange(child.clone()));
+        tracker.handle(&Event::ExistingComplete);
+        let shown: Vec<Output> = std::iter::from_fn(|| tracker.poll()).collect();
+        let opener = changes(&shown)[0].owner.opened_by;
+        opener.map(|(pid, _)| pid)
+    };
+    let exact = child.tuple().local;
+    let any = Endpoint {
+        addr: Some(Ipv4Addr::UNSPECIFIED.into()),
+        ..exact
+    };
+    let another = Endpoint {
+        port: Some(9),
+        ..exact
+    };
+    assert_eq!(opener(&[listed(exact, Some(40))]), Some(40));
+    assert_eq!(
+        opener(&[listed(any, Some(41)), listed(exact, Some(40))]),
+        Some(40)
+    );
+    assert_eq!(opener(&[listed(any, Some(41))]), Some(41));
+    assert_eq!(opener(&[listed(another, Some(40))]), None);
+    // It could be either's.
+    let either = [listed(exact, Some(40)), listed(exact, Some(41))];
+    assert_eq!(opener(&either), None);
+}
+
+#[test]
 fn a_change_during_the_listing_is_newer_than_the_list() {
     let mut tracker = Tracker::new(Selection::default(), Limits::default());
     for event in life(

@@ -155,7 +155,10 @@ impl Tracker {
             Event::Loss(loss) => self.handle_loss(*loss),
             Event::Holder(process) => self.processes.find(process),
             Event::Existing(existing) => self.handle_existing(existing),
-            Event::ExistingComplete => self.identity.existing_complete(),
+            Event::ExistingComplete => {
+                self.identity.existing_complete();
+                self.listeners_complete();
+            }
             Event::Process(seen) => self.processes.see(seen),
             Event::Use(used) => self.handle_use(used),
             Event::Segment(segment) => self.handle_segment(segment),

@@ -3,9 +3,10 @@
 //! **Owns:** whose a connection is as time goes on, and for how long a close waits for its reset.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 
 use crate::model::{
-    MonoNs, Segment, SegmentNews, Socket, StateChange, TcpState, Traffic, Tuple, Use,
+    Existing, MonoNs, Segment, SegmentNews, Socket, StateChange, TcpState, Traffic, Tuple, Use,
 };
 use crate::track::connection::Ended;
 use crate::track::output::{ConnId, Mark};
@@ -16,10 +17,22 @@ use crate::track::{Ending, Tracker};
 /// the same CPU (`__tcp_close`, `tcp_disconnect`, `tcp_rcv_state_process`).
 const RESET_NS: u64 = 1_000_000;
 
+/// A listening socket that was there before the trace.
+#[derive(Debug)]
+struct Listed {
+    addr: Option<IpAddr>,
+    holder: Option<User>,
+}
+
+/// A listening socket: its address, and whose it is.
+type Listener<'u> = (Option<IpAddr>, Option<&'u User>);
+
 /// Listening sockets by namespace and port, and closes that wait.
 #[derive(Debug, Default)]
 pub(super) struct Between {
     listeners: HashMap<(u32, u16), Vec<ConnId>>,
+    /// Those that are being listed, with whoever has them open; empty afterwards.
+    listed: HashMap<(u32, u16), Vec<Listed>>,
     /// Connections that have closed, and when their end is told at the latest, in the order of time.
     pub(super) closing: VecDeque<(MonoNs, ConnId)>,
 }
@@ -128,26 +141,55 @@ impl Tracker {
         }
     }
 
+    /// Takes in a listener that is being listed: what changes meanwhile is taken in first, and connections may come to it.
+    pub fn note_listener(&mut self, existing: &Existing) {
+        let (TcpState::Listen, Some(port)) = (existing.state, existing.tuple.local.port) else {
+            return;
+        };
+        let holder = existing.holder.and_then(|pid| self.processes.holder(pid));
+        let listed = self.between.listed.entry((existing.netns, port));
+        let of_port = listed.or_default();
+        of_port.push(Listed {
+            addr: existing.tuple.local.addr,
+            holder,
+        });
+    }
+
+    /// Ends the time in which listeners are listed: from now on each is a connection.
+    pub(super) fn listeners_complete(&mut self) {
+        self.between.listed = HashMap::new();
+    }
+
     /// Returns whose the listener is that a connection came to; nobody where several could be that belong to several.
     fn owner_of_listener(&self, netns: u32, tuple: &Tuple) -> Option<User> {
-        let ids = self.between.listeners.get(&(netns, tuple.local.port?))?;
-        let listeners = ids.iter().filter_map(|id| self.connections.get(id));
+        let key = (netns, tuple.local.port?);
+        let ids = self.between.listeners.get(&key).into_iter().flatten();
+        let living = ids.filter_map(|id| self.connections.get(id));
+        let mut listeners: Vec<Listener<'_>> = living
+            .map(|one| {
+                let users = &one.users;
+                let owner = users.opened_by.as_ref().or(users.last.as_ref());
+                (one.tuple.local.addr, owner)
+            })
+            .collect();
+        if listeners.is_empty() {
+            let listed = self.between.listed.get(&key).into_iter().flatten();
+            listeners.extend(listed.map(|one| (one.addr, one.holder.as_ref())));
+        }
         let (mut exact, mut any) = (Vec::new(), Vec::new());
-        for listener in listeners {
-            match listener.tuple.local.addr {
-                addr if addr == tuple.local.addr => exact.push(listener),
-                None => any.push(listener),
-                Some(addr) if addr.to_canonical().is_unspecified() => any.push(listener),
+        for (addr, owner) in listeners {
+            match addr {
+                addr if addr == tuple.local.addr => exact.push(owner),
+                None => any.push(owner),
+                Some(addr) if addr.to_canonical().is_unspecified() => any.push(owner),
                 Some(_) => {}
             }
         }
         let candidates = if exact.is_empty() { any } else { exact };
-        let users = &candidates.first()?.users;
-        let owner = users.opened_by.as_ref().or(users.last.as_ref())?;
-        let is_the_only_one = candidates.iter().all(|other| {
-            let other = other.users.opened_by.as_ref().or(other.users.last.as_ref());
-            other.is_some_and(|other| other.pid == owner.pid)
-        });
+        let owner = (*candidates.first()?)?;
+        let is_the_only_one = candidates
+            .iter()
+            .all(|other| other.is_some_and(|other| other.pid == owner.pid));
         is_the_only_one.then(|| owner.clone())
     }
 
