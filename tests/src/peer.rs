@@ -131,7 +131,7 @@ impl Peer {
 
     /// Gives what it listens on to a child of its own too, and returns the child's process id.
     pub fn share(&mut self) -> u32 {
-        self.tell("share").parse().expect("a process id")
+        self.tell("lend").parse().expect("a process id")
     }
 
     /// Closes the oldest connection.
@@ -222,7 +222,7 @@ impl Drop for Peer {
 pub fn script(test: &str, host: &Host, steps: &[&str]) -> String {
     let program = env::current_exe().expect("find the test binary");
     let enter = format!("enter {}", host.netns.path().display());
-    let lines: Vec<String> = std::iter::once(enter.as_str())
+    let lines: Vec<String> = iter::once(enter.as_str())
         .chain(steps.iter().copied())
         .map(|step| format!("'{step}'"))
         .collect();
@@ -331,8 +331,8 @@ impl Sockets {
                 shell.expect("start a shell");
             }
             // Ends with everything open.
-            "leave" => std::process::exit(0),
-            "share" => {
+            "leave" => exit(0),
+            "lend" => {
                 let listener = self.listener.as_ref().expect("a listener");
                 let child = Command::new("cat")
                     .stdin(Stdio::piped())
@@ -341,7 +341,7 @@ impl Sockets {
                     .expect("start a child");
                 let pid = child.id();
                 self.children.push(child);
-                return pid.to_string();
+                return Some(pid.to_string());
             }
             "unlisten" => drop(self.listener.take().expect("a listener")),
             "close" => self.connections.pop_front().expect("a connection").close(),

@@ -34,6 +34,20 @@ pub fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
 }
 
+/// Says why a test does not run that starts programs of others. A machine of its own has those alone that were brought
+/// into it, and promises no more.
+///
+/// # Panics
+///
+/// Panics where `TRACER_REQUIRE_LIVE=1` promises that it can run, on any other host.
+pub fn skip_without(program: &str) {
+    let reason = format!("no {program}: `cargo xtask test` installs what is missing");
+    match env::var_os("TRACER_OWN_MACHINE") {
+        Some(_) => eprintln!("skipped: no {program} in this machine"),
+        None => skip(&reason),
+    }
+}
+
 /// Returns what the host lacks for tracing through `hook`.
 pub fn missing(hook: Hook) -> Option<String> {
     if !rustix::process::geteuid().is_root() {

@@ -78,7 +78,41 @@ pub(crate) const TESTS: &[Need] = &[
         program: None,
         why: "the reader of evidence in Python, which ours is held against",
     },
+    Need {
+        package: "nginx",
+        program: Some("nginx"),
+        why: "a server with workers, for the live tests; its service is left disabled",
+    },
+    Need {
+        package: "postgresql",
+        program: Some("pg_ctlcluster"),
+        why: "a server that forks for each connection, for them too; its service is left disabled",
+    },
+    Need {
+        package: "redis-tools",
+        program: Some("redis-check-rdb"),
+        why: "a server of one process, which this file is by another name, and its clients",
+    },
+    Need {
+        package: "socat",
+        program: Some("socat"),
+        why: "a server that becomes another program for each connection, as inetd does",
+    },
+    Need {
+        package: "curl",
+        program: Some("curl"),
+        why: "a client",
+    },
 ];
+
+/// Services that come with packages of the lists, by their package. None is wanted: tests start programs themselves.
+const SERVICES: &[(&str, &str)] = &[("nginx", "nginx"), ("postgresql", "postgresql")];
+
+/// Keeps packages from starting services.
+const WITHOUT_SERVICES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/src/packages/without_services.sh"
+);
 
 /// What booting other kernels takes.
 pub(crate) const MACHINES: &[Need] = &[
@@ -154,11 +188,18 @@ fn install_named(names: &[&str]) -> Result<()> {
     if let Err(error) = cmd::run(apt_get()?.arg("update")) {
         eprintln!("setup: {error:#}; going on with the package lists that are here");
     }
-    cmd::run(
-        apt_get()?
-            .args(["install", "--yes", "--no-install-recommends", "--no-remove"])
-            .args(names),
-    )?;
+    let services = SERVICES
+        .iter()
+        .filter(|(package, _)| names.contains(package));
+    let services: Vec<&str> = services.map(|(_, service)| *service).collect();
+    let mut install = root::command(Path::new("sh"))?;
+    install
+        .args([WITHOUT_SERVICES, &services.join(" "), "env"])
+        .args(APT_GET)
+        .args(["install", "--yes", "--no-install-recommends", "--no-remove"])
+        .args(names)
+        .stdout(Stdio::null());
+    cmd::run(&mut install)?;
     eprintln!("setup: installed in {:.0} s", start.elapsed().as_secs_f32());
     Ok(())
 }
@@ -194,11 +235,59 @@ pub(crate) fn download(package: &str, directory: &Path) -> Result<PathBuf> {
         .with_context(|| format!("apt-get left no package in {}", directory.display()))
 }
 
-/// apt-get as root, asking nothing, waiting for another apt-get to end, silent but for errors.
+/// What `env` starts apt-get with: asking nothing, waiting for another apt-get to end, silent but for errors.
+const APT_GET: [&str; 5] = [
+    "DEBIAN_FRONTEND=noninteractive",
+    "apt-get",
+    "-qq",
+    "-oDPkg::Lock::Timeout=300",
+    "-oDpkg::Use-Pty=0",
+];
+
+/// apt-get as root.
 fn apt_get() -> Result<Command> {
     let mut apt = root::command(Path::new("env"))?;
-    apt.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"])
-        .args(["-oDPkg::Lock::Timeout=300", "-oDpkg::Use-Pty=0"])
-        .stdout(Stdio::null());
+    apt.args(APT_GET).stdout(Stdio::null());
     Ok(apt)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, process};
+
+    use super::*;
+
+    /// Runs a command as packages are installed; returns whether it went well, and whether services are forbidden
+    /// afterwards.
+    fn run(policy: &Path, command: &str) -> (bool, bool) {
+        let status = Command::new("sh")
+            .args([WITHOUT_SERVICES, "", "sh", "-c", command])
+            .env("TRACER_POLICY", policy)
+            .status()
+            .expect("a shell");
+        (status.success(), policy.exists())
+    }
+
+    #[test]
+    fn services_are_forbidden_while_packages_are_installed() {
+        let policy = env::temp_dir().join(format!("tracer-policy-{}", process::id()));
+        let asks = "$TRACER_POLICY; [ $? = 101 ]";
+        assert_eq!(run(&policy, asks), (true, false));
+        assert_eq!(run(&policy, "exit 1"), (false, false));
+
+        fs::write(&policy, "").expect("write a policy");
+        assert_eq!(run(&policy, "true"), (true, true), "not ours to remove");
+        assert_eq!(fs::read(&policy).expect("read it"), b"");
+        fs::remove_file(&policy).expect("remove it");
+    }
+
+    #[test]
+    fn every_service_comes_with_a_package_of_the_lists() {
+        for (package, _) in SERVICES {
+            assert!(
+                TESTS.iter().any(|need| need.package == *package),
+                "{package}"
+            );
+        }
+    }
 }

@@ -73,6 +73,7 @@ mod reasons;
 mod recording;
 mod refusal;
 mod reset;
+mod servers;
 mod two_processes;
 
 /// Name of [`second_process`], by which it is started.

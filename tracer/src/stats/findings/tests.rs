@@ -11,7 +11,7 @@ use crate::model::TcpState::{
 };
 use crate::model::{
     CloseError, Event, Existing, FindingKind, Request, RequestEnd, RequestNews, Socket,
-    StateChange, Ticks, Timewait, TimewaitEnd, TimewaitNews,
+    StateChange, TcpState, Ticks, Timewait, TimewaitEnd, TimewaitNews,
 };
 use crate::track::test_events::{change, loss};
 use crate::track::{Follows, Limits, Selection, Timewaits, Tracker};
