@@ -26,7 +26,11 @@ fn find_in(name: &OsStr, path: &OsStr) -> Result<PathBuf, CommandError> {
         cause,
     };
     if name.as_bytes().contains(&b'/') {
-        let file = PathBuf::from(name);
+        // What begins with a dash would pass for an option.
+        let file = match name.as_bytes().starts_with(b"-") {
+            true => Path::new(".").join(name),
+            false => PathBuf::from(name),
+        };
         return can_run(&file).map(|()| file).map_err(refused);
     }
     let mut cause = None;
