@@ -266,6 +266,8 @@ struct Sockets {
     children: Vec<Child>,
     connections: VecDeque<Socket>,
     kin: kin::Kin,
+    /// Each ends by itself, and is waited for by nobody.
+    shells: Vec<Child>,
 }
 
 impl Sockets {
@@ -328,7 +330,7 @@ impl Sockets {
                     .stdin(Stdio::null())
                     .stderr(Stdio::null())
                     .spawn();
-                shell.expect("start a shell");
+                self.shells.push(shell.expect("start a shell"));
             }
             // Ends with everything open.
             "leave" => exit(0),

@@ -104,7 +104,7 @@ fn a_server_that_leaves_its_sockets_open_is_shown_whole() {
     let mut tracer = trace(&pair, &format!("{server_script}; {}", latch.wait()));
     pair.server.wait_sockets("a listener", |sockets| {
         let is_it = |local, state: &str| local == server && state == "LISTEN";
-        sockets.iter().any(|one| is_it(one.local, &one.state))
+        sockets.iter().any(|one| is_it(one.local, one.state))
     });
     let socket = pair.client.socket();
     socket.connect(server);
