@@ -1,7 +1,7 @@
 //! A finding for a person: what was seen, of what, what it means, and what to look at.
 
 use super::words::{look_at, means, state};
-use crate::model::{Naming, TcpState, Threshold};
+use crate::model::{FindingKind, Naming, TcpState, Threshold};
 use crate::sink::clock::time_of_day;
 use crate::sink::text::fold::block;
 use crate::sink::text::{Text, counted, duration, grouped, process};
@@ -50,6 +50,9 @@ impl Text {
                 format!("({} or more within {})", grouped(count), duration(ns))
             }
             Threshold::Share { percent } => format!("{percent} % or more"),
+            Threshold::Lasts { ns } if finding.kind == FindingKind::FinWait2 => {
+                format!("for {} or longer, or till it expired", duration(ns))
+            }
             Threshold::Lasts { ns } => format!("for {} or longer", duration(ns)),
             Threshold::Count(_) => String::new(),
         };
@@ -125,7 +128,7 @@ fn figures(finding: &Finding) -> Vec<String> {
             expired,
         } => vec![
             of(*still, "still"),
-            of(*expired, "until it expired"),
+            of(*expired, "expired"),
             (
                 *longest_ns,
                 format!("longest seen {}", duration(*longest_ns)),

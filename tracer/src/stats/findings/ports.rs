@@ -57,8 +57,8 @@ struct Allowed {
     usable: Option<u64>,
 }
 
-/// A connection that was there as the trace began.
-#[derive(Debug)]
+/// A connection that was there as the trace began, or that begins.
+#[derive(Clone, Copy, Debug)]
 struct Found {
     at: MonoNs,
     towards: Towards,

@@ -164,7 +164,7 @@ fn half_open(socket: u64, ms: u64, ends: Option<(u64, RequestEnd)>) -> Vec<Event
 /// Events of several connections in the order of time.
 fn by_time(events: impl IntoIterator<Item = Vec<Event>>) -> Vec<Event> {
     let mut all: Vec<Event> = events.into_iter().flatten().collect();
-    all.sort_by_key(|event| event.at());
+    all.sort_by_key(Event::at);
     all
 }
 
