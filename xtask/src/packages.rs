@@ -3,6 +3,8 @@
 //! **Owns:** the one list of packages, and every call of apt-get.
 //! **Never:** installs before it has said what and why, and never removes anything for it.
 
+mod plan;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +14,8 @@ use anyhow::{Context as _, Result};
 
 use crate::cmd;
 use crate::root::{self, NotAllowed};
+
+pub(crate) use plan::Plan;
 
 /// A package, and what it is needed for.
 pub(crate) struct Need {
@@ -114,13 +118,15 @@ const WITHOUT_SERVICES: &str = concat!(
     "/src/packages/without_services.sh"
 );
 
-/// What booting other kernels takes.
+/// What runs other kernels. Where installing it would cost another package, `vm::emulator` unpacks it.
+pub(crate) const EMULATOR: &[Need] = &[Need {
+    package: "qemu-system-x86",
+    program: Some("qemu-system-x86_64"),
+    why: "virtual machines, for the tests on other kernels",
+}];
+
+/// What booting them takes besides.
 pub(crate) const MACHINES: &[Need] = &[
-    Need {
-        package: "qemu-system-x86",
-        program: Some("qemu-system-x86_64"),
-        why: "virtual machines, for the tests on other kernels",
-    },
     Need {
         package: "busybox-static",
         program: None,
@@ -216,23 +222,33 @@ pub(crate) fn is_offered(package: &str) -> bool {
         .is_ok_and(|record| record.lines().any(|line| line.starts_with("Filename: ")))
 }
 
-/// Downloads a package into an empty directory without installing it, and returns its file.
-/// Package lists that are too old to find it are renewed, where that is allowed.
-pub(crate) fn download(package: &str, directory: &Path) -> Result<PathBuf> {
+/// Downloads packages into an empty directory without installing them, and returns their files.
+/// Package lists that are too old to find them are renewed, where that is allowed.
+pub(crate) fn download(packages: &[impl AsRef<str>], directory: &Path) -> Result<Vec<PathBuf>> {
     let fetch = || {
         // Root fetches as root: the user that apt would become may not write here.
-        let options = ["-qq", "-oAPT::Sandbox::User=root", "download", package];
-        cmd::run(Command::new("apt-get").args(options).current_dir(directory))
+        let mut apt = Command::new("apt-get");
+        apt.args(["-qq", "-oAPT::Sandbox::User=root", "download"])
+            .args(packages.iter().map(AsRef::as_ref));
+        cmd::run(apt.current_dir(directory))
     };
     if fetch().is_err() {
         cmd::run(apt_get()?.arg("update"))?;
         fetch()?;
     }
-    fs::read_dir(directory)
+    let files: Vec<PathBuf> = fs::read_dir(directory)
         .with_context(|| format!("cannot list {}", directory.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|file| file.extension().is_some_and(|extension| extension == "deb"))
-        .with_context(|| format!("apt-get left no package in {}", directory.display()))
+        .filter(|file| file.extension().is_some_and(|extension| extension == "deb"))
+        .collect();
+    if files.len() < packages.len() {
+        let (left, asked) = (files.len(), packages.len());
+        anyhow::bail!(
+            "apt-get left {left} packages of {asked} in {}",
+            directory.display()
+        );
+    }
+    Ok(files)
 }
 
 /// What `env` starts apt-get with: asking nothing, waiting for another apt-get to end, silent but for errors.

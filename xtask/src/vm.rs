@@ -9,11 +9,14 @@
 mod accelerator;
 mod archive;
 mod console;
+mod emulator;
 mod kernel;
 mod machine;
 mod modules;
+mod unpacking;
 mod userland;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -23,6 +26,7 @@ use crate::test::outcome::Outcome;
 use crate::test::report::Report;
 use crate::test::suites::{self, Suite};
 use crate::{build, packages};
+use emulator::Emulator;
 use kernel::Series;
 use userland::Userland;
 
@@ -49,6 +53,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     packages::install(&[packages::TESTS, packages::MACHINES])?;
     let place = Place::find()?;
+    let emulator = Emulator::get(&directory(&place))?;
     let mut report = Report::new();
     let mut suites = Vec::new();
     let built = report.step("agent", || build::agent().map(|_| ()))
@@ -61,23 +66,34 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             [] => &SERIES,
             chosen => chosen,
         };
-        on_each(series, &place, &suites, &args.filter, &mut report);
+        on_each(
+            series,
+            &emulator,
+            &place,
+            &suites,
+            &args.filter,
+            &mut report,
+        );
     }
     Ok(report.summary())
 }
 
 /// The same as steps of all tests, once everything is built.
 pub(crate) fn steps(place: &Place, suites: &[Suite], report: &mut Report) {
-    let ready = report.step("virtual machines", || {
-        packages::install(&[packages::MACHINES])
+    let mut emulator = None;
+    report.step("virtual machines", || {
+        packages::install(&[packages::MACHINES])?;
+        emulator = Some(Emulator::get(&directory(place))?);
+        Ok(())
     });
-    if ready {
-        on_each(&SERIES, place, suites, &[], report);
+    if let Some(emulator) = emulator {
+        on_each(&SERIES, &emulator, place, suites, &[], report);
     }
 }
 
 fn on_each(
     series: &[Series],
+    emulator: &Emulator,
     place: &Place,
     suites: &[Suite],
     filter: &[String],
@@ -93,14 +109,19 @@ fn on_each(
     };
     for &series in series {
         report.tests(&format!("linux {series}"), || {
-            on(series, place, &userland).unwrap_or_else(Outcome::not_started)
+            on(series, emulator, place, &userland).unwrap_or_else(Outcome::not_started)
         });
     }
 }
 
-fn on(series: Series, place: &Place, userland: &Userland) -> Result<Outcome> {
-    let directory = place.target.join("vm");
+fn on(series: Series, emulator: &Emulator, place: &Place, userland: &Userland) -> Result<Outcome> {
+    let directory = directory(place);
     let kernel = kernel::get(series, &directory)?;
-    let machine = machine::prepare(&kernel, userland, &directory)?;
+    let machine = machine::prepare(emulator, &kernel, userland, &directory)?;
     Ok(machine.run())
+}
+
+/// Where kernels, QEMU where it is not installed, and consoles are kept.
+fn directory(place: &Place) -> PathBuf {
+    place.target.join("vm")
 }

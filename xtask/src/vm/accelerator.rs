@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::console::{Console, Next};
+use super::emulator::Emulator;
 
 /// How a machine's instructions are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Accelerator {
     /// Finds out with a kernel, once for all of them.
-    pub(super) fn choose(image: &Path) -> Self {
+    pub(super) fn choose(emulator: &Emulator, image: &Path) -> Self {
         static CHOSEN: OnceLock<Accelerator> = OnceLock::new();
         *CHOSEN.get_or_init(|| {
             if File::options()
@@ -34,7 +35,7 @@ impl Accelerator {
             {
                 return Self::Emulation;
             }
-            if boots(image) {
+            if boots(emulator, image) {
                 return Self::Kvm;
             }
             eprintln!("vm: /dev/kvm is here, but boots nothing; taking software emulation");
@@ -56,8 +57,8 @@ impl Accelerator {
 }
 
 /// Whether the kernel says its name under KVM.
-fn boots(image: &Path) -> bool {
-    let mut qemu = super::machine::qemu(Accelerator::Kvm, image);
+fn boots(emulator: &Emulator, image: &Path) -> bool {
+    let mut qemu = super::machine::qemu(emulator, Accelerator::Kvm, image);
     qemu.args(["-append", "console=ttyS0 earlyprintk=serial panic=-1"]);
     says_its_name(&mut qemu, PATIENCE)
 }

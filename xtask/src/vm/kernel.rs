@@ -6,13 +6,13 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::unpacking;
+use crate::packages;
 use crate::root::NotAllowed;
-use crate::{cmd, packages};
 
 const PREFIX: &str = "linux-image-";
 /// The flavour for virtual machines: small, and with everything that the tests need.
@@ -160,26 +160,9 @@ fn not_offered(series: Series) -> NotAllowed {
     ))
 }
 
-/// Downloads a package and unpacks it; the directory has its name only when it is whole.
 fn fetch(directory: &Path, package: &str) -> Result<()> {
     eprintln!("vm: fetching Debian's {package}");
-    let partial = directory.join("partial");
-    if partial.exists() {
-        fs::remove_dir_all(&partial)
-            .with_context(|| format!("cannot remove {}", partial.display()))?;
-    }
-    fs::create_dir(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
-    let file = packages::download(package, &partial)?;
-    let tree = partial.join("tree");
-    cmd::run(
-        Command::new("dpkg-deb")
-            .arg("--extract")
-            .arg(&file)
-            .arg(&tree),
-    )?;
-    let place = directory.join(package);
-    fs::rename(&tree, &place).with_context(|| format!("cannot make {}", place.display()))?;
-    fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))
+    unpacking::unpack(&[package], &directory.join(package))
 }
 
 fn open(directory: &Path, candidate: &Candidate) -> Result<Kernel> {

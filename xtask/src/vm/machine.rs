@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::accelerator::Accelerator;
 use super::console::{Console, Next};
+use super::emulator::Emulator;
 use super::kernel::Kernel;
 use super::modules;
 use super::userland::Userland;
@@ -46,8 +47,8 @@ pub(super) struct Machine {
 }
 
 /// QEMU with a kernel, and with no device but the console.
-pub(super) fn qemu(accelerator: Accelerator, image: &Path) -> Command {
-    let mut qemu = Command::new("qemu-system-x86_64");
+pub(super) fn qemu(emulator: &Emulator, accelerator: Accelerator, image: &Path) -> Command {
+    let mut qemu = emulator.command();
     qemu.args(accelerator.arguments())
         .args(["-smp", "2", "-m", "2048", "-nodefaults", "-no-user-config"])
         .args(["-display", "none", "-serial", "stdio", "-no-reboot"])
@@ -61,7 +62,12 @@ pub(super) fn qemu(accelerator: Accelerator, image: &Path) -> Command {
 /// # Errors
 ///
 /// [`NotAllowed`] where this machine's programs cannot run in it.
-pub(super) fn prepare(kernel: &Kernel, userland: &Userland, directory: &Path) -> Result<Machine> {
+pub(super) fn prepare(
+    emulator: &Emulator,
+    kernel: &Kernel,
+    userland: &Userland,
+    directory: &Path,
+) -> Result<Machine> {
     if std::env::consts::ARCH != ARCHITECTURE {
         let here = std::env::consts::ARCH;
         let advice = format!("the kernels are for {ARCHITECTURE}, and this is {here}");
@@ -70,8 +76,8 @@ pub(super) fn prepare(kernel: &Kernel, userland: &Userland, directory: &Path) ->
     let archive = directory.join(format!("{}.cpio", kernel.release));
     fs::write(&archive, userland.archive(&modules::read(&kernel.modules)?))
         .with_context(|| format!("cannot write {}", archive.display()))?;
-    let accelerator = Accelerator::choose(&kernel.image);
-    let mut qemu = qemu(accelerator, &kernel.image);
+    let accelerator = Accelerator::choose(emulator, &kernel.image);
+    let mut qemu = qemu(emulator, accelerator, &kernel.image);
     qemu.arg("-initrd").arg(&archive);
     qemu.args(["-append", KERNEL_ARGUMENTS]);
     Ok(Machine {
