@@ -248,9 +248,8 @@ impl<T: Teller> Tracing<T> {
                 timeout = timeout.min(pace.saturating_sub(told_at.elapsed()));
             }
             tokio::select! {
-                is_over = stop.wait() => match is_over {
-                    true => return Ok(()),
-                    false => {}
+                is_over = stop.wait() => if is_over {
+                    return Ok(());
                 },
                 ready = self.live.readable() => ready.map_err(|cause| Failure::System {
                     what: "wait for the ring buffer",

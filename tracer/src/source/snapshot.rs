@@ -99,11 +99,11 @@ fn dump_both(netns: u32) -> Result<Dumped, DumpError> {
     Ok(dumped)
 }
 
+/// What a dump tells: each socket, and the inode number of its file.
+type Dumped = Vec<(Existing, Option<u32>)>;
+
 /// Dumps one family, again where the kernel calls it inconsistent; returns whether the last was not.
-fn dump_steadily(
-    family: Family,
-    netns: u32,
-) -> Result<(Vec<(Existing, Option<u32>)>, bool), DumpError> {
+fn dump_steadily(family: Family, netns: u32) -> Result<(Dumped, bool), DumpError> {
     let mut last = Vec::new();
     for _ in 0..ATTEMPTS {
         let found = dump(family, netns)?;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::model::{
     Existing, MonoNs, Segment, SegmentNews, Socket, StateChange, TcpState, Traffic, Tuple, Use,
 };
-use crate::track::connection::Ended;
+use crate::track::connection::{Connection, Ended};
 use crate::track::output::{ConnId, Mark};
 use crate::track::users::User;
 use crate::track::{Ending, Tracker};
@@ -128,12 +128,12 @@ impl Tracker {
         let wants = |id| {
             self.connections
                 .get(&id)
-                .is_some_and(|one| one.wants_listener())
+                .is_some_and(Connection::wants_listener)
         };
         if !tuple.is_complete() || !wants(id) {
             return;
         }
-        let netns = self.connections.get(&id).and_then(|one| one.netns());
+        let netns = self.connections.get(&id).and_then(Connection::netns);
         let opener = netns.and_then(|netns| self.owner_of_listener(netns, tuple));
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.users.opened_by = opener;
