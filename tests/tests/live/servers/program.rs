@@ -134,10 +134,21 @@ impl Program {
 }
 
 impl Drop for Program {
+    /// A server that is killed leaves its workers behind: they are ended with it.
     fn drop(&mut self) {
-        // Both fail only for a process that has ended, which is what is wanted.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        let workers = Known::look(self.pid()).map(|known| known.children());
+        // These fail only for processes that have ended, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let is_there =
+            |worker: &&Known| Known::look(worker.pid).is_some_and(|now| now.exe == worker.exe);
+        for worker in workers.iter().flatten().filter(is_there) {
+            let pid = i32::try_from(worker.pid).ok().and_then(Pid::from_raw);
+            let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
+        }
     }
 }
 
