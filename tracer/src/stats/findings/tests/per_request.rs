@@ -95,6 +95,13 @@ fn a_pool_that_is_opened_at_once_is_none() {
 }
 
 #[test]
+fn one_that_was_closed_could_have_served_one_of_a_pool_and_not_all() {
+    let closed = used(1, 7, 1, 41, FinWait1);
+    let pool = (2..=101).map(|one| used(one, 7, 100 + one, 2_000 + one, FinWait1));
+    assert_eq!(judge(by_time([closed].into_iter().chain(pool))), []);
+}
+
+#[test]
 fn processes_that_each_make_one_are_none() {
     let one = |one: u64| used(one, one as u32, one * 100, one * 100 + 40, FinWait1);
     assert_eq!(judge(by_time((1..=60).map(one))), []);
