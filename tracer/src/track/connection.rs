@@ -457,7 +457,8 @@ impl Connection {
     ///
     /// # Kernel
     ///
-    /// `tcp_write_err` and `tcp_v4_err` report an error and close the socket in one go, on older kernels in this order.
+    /// `tcp_write_err`, `tcp_v4_err` and `tcp_abort` report an error and close the socket in one go, on older kernels in
+    /// this order; `tcp_abort` sends a reset in between.
     pub(super) fn forget_report_of(&mut self, change: &StateChange) {
         let Some(CloseError(errno)) = change.error.filter(|_| change.to == TcpState::Close) else {
             return;
@@ -467,9 +468,7 @@ impl Connection {
                 && mark.state == change.from
                 && mark.at.plus(ONE_GO_NS) >= change.at
         };
-        if self.marks.more == 0 && self.marks.first.last().is_some_and(is_the_same) {
-            self.marks.first.pop();
-        }
+        self.marks.first.retain(|mark| !is_the_same(mark));
     }
 
     fn family(&self) -> Family {

@@ -269,6 +269,7 @@ fn of_many_retransmissions_the_first_are_told_and_the_others_counted() {
     assert_eq!((marks.first.len(), marks.more), (32, 8));
 }
 
+const KILLED: u32 = 103;
 const TIMED_OUT: u32 = 110;
 
 fn reported(at: u64, state: TcpState, errno: u32) -> Event {
@@ -281,10 +282,10 @@ fn reported(at: u64, state: TcpState, errno: u32) -> Event {
     })
 }
 
-/// A connection that ends with an error, just after another event.
-fn ends_with(errno: u32, event: Event) -> Timeline {
+/// A connection that ends with an error, just after other events.
+fn ends_with<const N: usize>(errno: u32, before: [Event; N]) -> Timeline {
     let mut events = life(1, Close, &[(SynSent, 100), (Established, 110)]);
-    events.push(event);
+    events.extend(before);
     events.push(Event::StateChange(StateChange {
         error: Some(CloseError(errno)),
         ..change(1, 2_000_150, Established, Close)
@@ -295,9 +296,26 @@ fn ends_with(errno: u32, event: Event) -> Timeline {
 
 #[test]
 fn the_error_that_ends_a_connection_is_told_by_its_end_alone() {
-    let timeline = ends_with(TIMED_OUT, reported(2_000_140, Established, TIMED_OUT));
+    let timeline = ends_with(TIMED_OUT, [reported(2_000_140, Established, TIMED_OUT)]);
     assert_eq!(timeline.ended, Some(Ending::TimedOut(Timeout::Unknown)));
     assert_eq!(timeline.marks.first, []);
+}
+
+#[test]
+fn what_came_between_an_error_and_its_close_stays() {
+    let reset = Event::Segment(Seen {
+        at: MonoNs(2_000_145),
+        socket: Socket(1),
+        cookie: Some(1),
+        what: SegmentNews::ResetSent { reason: None },
+        state: Established,
+    });
+    let timeline = ends_with(KILLED, [reported(2_000_140, Established, KILLED), reset]);
+    assert_eq!(timeline.ended, Some(Ending::Killed));
+    let [mark] = timeline.marks.first[..] else {
+        panic!("{:?}", timeline.marks)
+    };
+    assert_eq!(mark.what, SegmentNews::ResetSent { reason: None });
 }
 
 #[test]
@@ -307,7 +325,7 @@ fn an_error_that_ended_nothing_stays() {
         reported(140, Established, TIMED_OUT),
         reported(2_000_140, SynSent, TIMED_OUT),
     ] {
-        let timeline = ends_with(TIMED_OUT, other.clone());
+        let timeline = ends_with(TIMED_OUT, [other.clone()]);
         assert_eq!(timeline.marks.first.len(), 1, "{other:?}");
     }
 }
