@@ -68,7 +68,7 @@ pub fn take(namespaces: &[NetNs]) -> Snapshot {
 /// The sockets of a namespace, each with the inode number of its file.
 #[derive(Default)]
 struct Dumped {
-    existing: Vec<(Existing, Option<u32>)>,
+    existing: Sockets,
     notes: Vec<String>,
 }
 
@@ -100,10 +100,10 @@ fn dump_both(netns: u32) -> Result<Dumped, DumpError> {
 }
 
 /// What a dump tells: each socket, and the inode number of its file.
-type Dumped = Vec<(Existing, Option<u32>)>;
+type Sockets = Vec<(Existing, Option<u32>)>;
 
 /// Dumps one family, again where the kernel calls it inconsistent; returns whether the last was not.
-fn dump_steadily(family: Family, netns: u32) -> Result<(Dumped, bool), DumpError> {
+fn dump_steadily(family: Family, netns: u32) -> Result<(Sockets, bool), DumpError> {
     let mut last = Vec::new();
     for _ in 0..ATTEMPTS {
         let found = dump(family, netns)?;

@@ -303,7 +303,7 @@ fn the_error_that_ends_a_connection_is_told_by_its_end_alone() {
 
 #[test]
 fn what_came_between_an_error_and_its_close_stays() {
-    let reset = Event::Segment(Seen {
+    let reset = Event::Segment(Happened {
         at: MonoNs(2_000_145),
         socket: Socket(1),
         cookie: Some(1),
