@@ -14,7 +14,7 @@ const PROC_TICK_NS: u64 = 10_000_000;
 /// A process.
 ///
 /// Its texts are whatever its maker chose, with U+FFFD in place of bytes that are not UTF-8: to be printed
-/// by [`printable`](super::printable) alone.
+/// by [`printable`](fn@super::printable) alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Process id (thread group), numbered by the initial pid namespace.

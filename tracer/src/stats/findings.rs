@@ -4,7 +4,7 @@
 //! replay finds the same. It is told at the end, since most of it is about how long, or how many.
 //!
 //! What is kept is bounded, however many connections a host has: figures, a few examples of each finding,
-//! and as many as [`MOST_FOUND`] connections that were in a state from the beginning.
+//! and as many as `MOST_FOUND` connections that were in a state from the beginning.
 //!
 //! **Owns:** what makes each finding, beside its threshold.
 //! **Never:** a clock; a time or a number that the trace does not know. Where changes were lost, a finding
