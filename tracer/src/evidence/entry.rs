@@ -87,6 +87,14 @@ pub struct Namespace {
     pub settings: Option<TcpSettings>,
 }
 
+impl Namespace {
+    /// Returns the name that somebody gave it, rather than a process that leads to it: the last part of `/run/netns/NAME`.
+    pub fn own_name(&self) -> Option<&str> {
+        let (place, name) = self.name.as_deref()?.rsplit_once('/')?;
+        (place.ends_with("/netns") && !name.is_empty()).then_some(name)
+    }
+}
+
 /// What traced, on what, and how: all that is needed to tell the rest, on any host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {

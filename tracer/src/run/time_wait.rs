@@ -199,6 +199,7 @@ impl Figures {
             verbose: self.verbose,
             timewait_hooked: false,
             reset_reasons: ResetReasons::default(),
+            netns_names: BTreeMap::new(),
         };
         self.session
             .as_ref()
@@ -231,6 +232,7 @@ impl Teller for Figures {
                     raw: false,
                     wall: self.wall,
                     reset_reasons: ResetReasons::default(),
+                    netns_names: BTreeMap::new(),
                 };
                 write(&json.session(session))
             }

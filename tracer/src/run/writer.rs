@@ -1,5 +1,6 @@
 //! Standard output in the format asked for.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::os::fd::AsFd;
 
@@ -31,6 +32,8 @@ pub(super) struct Writer {
     /// Whether the first line and the sockets that were found are written as text.
     quiet: bool,
     verbose: bool,
+    /// Whether network namespaces have been told of.
+    has_learnt: bool,
 }
 
 enum Encoder {
@@ -61,6 +64,7 @@ impl Writer {
                 raw,
                 wall,
                 reset_reasons: ResetReasons::default(),
+                netns_names: BTreeMap::new(),
             }),
             Format::Csv => Encoder::Csv(Csv { names, raw, wall }),
             Format::Text => Encoder::Text(Text {
@@ -73,6 +77,7 @@ impl Writer {
                 verbose,
                 timewait_hooked: false,
                 reset_reasons: ResetReasons::default(),
+                netns_names: BTreeMap::new(),
             }),
         };
         Self {
@@ -82,6 +87,7 @@ impl Writer {
             parts,
             quiet,
             verbose,
+            has_learnt: false,
         }
     }
 
@@ -107,6 +113,20 @@ impl Writer {
     /// Learns what network namespaces allowed as the trace began.
     pub(super) fn learn(&mut self, namespaces: &[Namespace]) {
         self.found.learn(namespaces);
+        // Evidence tells them once more at its end, when a live trace has told all there is.
+        if std::mem::replace(&mut self.has_learnt, true) {
+            return;
+        }
+        let named = namespaces.iter().filter_map(|namespace| {
+            let name = namespace.own_name()?;
+            Some((namespace.inode, name.to_owned()))
+        });
+        let names = named.collect();
+        match &mut self.encoder {
+            Encoder::Text(text) => text.netns_names = names,
+            Encoder::Json(json) => json.netns_names = names,
+            Encoder::Csv(_) => {}
+        }
     }
 
     /// Writes what was found wrong.

@@ -8,6 +8,7 @@ mod conversations;
 mod hidden;
 
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 
 use super::{Session, csv::Csv, json::Json, text::Text};
 use crate::model::event::Comm;
@@ -218,6 +219,7 @@ fn text(naming: Naming, color: bool, width: Option<usize>) -> String {
         verbose: false,
         timewait_hooked: true,
         reset_reasons: ResetReasons::default(),
+        netns_names: BTreeMap::new(),
     };
     let outputs = outputs();
     let mut written = text.session(&session());
@@ -242,6 +244,7 @@ fn json() {
         raw: false,
         wall: wall(),
         reset_reasons: ResetReasons::default(),
+        netns_names: BTreeMap::new(),
     };
     let outputs = outputs();
     let mut written = json.session(&session());
@@ -272,6 +275,7 @@ fn only_pseudonyms_are_called_so_in_json() {
         raw: false,
         wall: wall(),
         reset_reasons: ResetReasons::default(),
+        netns_names: BTreeMap::new(),
     };
     let mut session = session();
     let written = |session: &Session| String::from_utf8(json.session(session)).expect("UTF-8");

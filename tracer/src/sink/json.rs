@@ -71,6 +71,8 @@ pub struct Json {
     pub wall: WallClock,
     /// What the kernel calls its reasons for a reset.
     pub reset_reasons: ResetReasons,
+    /// What network namespaces are called that have a name of their own, by inode number.
+    pub netns_names: BTreeMap<u32, String>,
 }
 
 impl Json {
@@ -178,6 +180,9 @@ impl Json {
             }),
             events_left_out: (timeline.marks.more > 0).then_some(timeline.marks.more),
             netns: timeline.netns,
+            netns_name: timeline
+                .netns
+                .and_then(|inode| self.netns_names.get(&inode).cloned()),
             cookie: timeline.cookie,
         })
     }

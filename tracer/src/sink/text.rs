@@ -13,6 +13,8 @@ pub(super) mod number;
 pub(super) mod palette;
 mod summary;
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 
 use super::Session;
@@ -55,6 +57,8 @@ pub struct Text {
     pub timewait_hooked: bool,
     /// What the kernel calls its reasons for a reset.
     pub reset_reasons: ResetReasons,
+    /// What network namespaces are called that have a name of their own, by inode number.
+    pub netns_names: BTreeMap<u32, String>,
 }
 
 impl Text {

@@ -159,6 +159,8 @@ impl Owner {
 pub struct People {
     /// Of the one that [`Owner::process`] names.
     pub process: Option<Rc<Process>>,
+    /// The thread of that one which used the socket, and its name.
+    pub thread: Option<(u32, Comm)>,
     /// Of the one that [`Owner::opened_by`] names.
     pub opened_by: Option<Rc<Process>>,
 }

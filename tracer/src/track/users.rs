@@ -18,7 +18,8 @@ pub(super) struct User {
     pub(super) pid: u32,
     /// Name of the process; where nothing was told of it, of the thread.
     pub(super) comm: Comm,
-    /// Name of the thread.
+    /// The thread that used it, and its name; of one that was found, the first of the process.
+    pub(super) tid: u32,
     pub(super) thread: Comm,
     /// What is known of it.
     pub(super) process: Option<Rc<Process>>,
@@ -111,6 +112,7 @@ impl Processes {
         let process = known.map(|known| Rc::clone(&known.process));
         User {
             pid: task.pid,
+            tid: task.tid,
             comm: process.as_ref().map_or(task.comm, |process| process.comm),
             thread: task.comm,
             process,
@@ -122,6 +124,7 @@ impl Processes {
         let process = &self.by_pid.get(&pid)?.process;
         Some(User {
             pid,
+            tid: pid,
             comm: process.comm,
             thread: process.comm,
             process: Some(Rc::clone(process)),

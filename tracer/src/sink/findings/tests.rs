@@ -1,5 +1,6 @@
 //! Findings of every kind, held against files.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use jiff::tz::TimeZone;
@@ -138,6 +139,7 @@ fn findings() -> Vec<Finding> {
 fn text(names: Naming, color: bool, width: Option<usize>) -> String {
     let text = Text {
         reset_reasons: crate::model::ResetReasons::default(),
+        netns_names: BTreeMap::new(),
         names,
         raw: false,
         wall: wall(),
@@ -191,6 +193,7 @@ fn colour_adds_nothing_but_colour() {
 fn for_programs() {
     let json = Json {
         reset_reasons: crate::model::ResetReasons::default(),
+        netns_names: BTreeMap::new(),
         names: Naming::Netstat,
         raw: false,
         wall: wall(),

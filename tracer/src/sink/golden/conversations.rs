@@ -2,6 +2,7 @@
 //! that was never established, FINs that cross, one that is older than the trace, one that is open.
 
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 
 use super::{END, START, by, compare, wall};
 use crate::model::{Event, Existing, MonoNs, Naming, RequestEnd, TcpState::*, TimewaitEnd};
@@ -91,6 +92,7 @@ fn conversations() -> Vec<Conversation> {
 fn text(color: bool, width: Option<usize>) -> String {
     let text = Text {
         reset_reasons: crate::model::ResetReasons::default(),
+        netns_names: BTreeMap::new(),
         names: Naming::Netstat,
         raw: false,
         wall: wall(),
@@ -143,6 +145,7 @@ fn colour_adds_nothing_but_colour_to_conversations() {
 fn json_of_conversations() {
     let json = Json {
         reset_reasons: crate::model::ResetReasons::default(),
+        netns_names: BTreeMap::new(),
         names: Naming::Netstat,
         raw: false,
         wall: wall(),

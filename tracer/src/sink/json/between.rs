@@ -12,6 +12,9 @@ use crate::track::{Marks, Owner, People};
 pub(super) struct OwnerOfLife {
     #[serde(flatten)]
     owner: super::OwnerValue,
+    /// The thread that used the socket, and its name.
+    tid: Option<u32>,
+    thread: Option<String>,
     #[serde(flatten)]
     process: Option<ProcessValue>,
 }
@@ -76,8 +79,11 @@ impl From<&Process> for ProcessValue {
 }
 
 pub(super) fn owner_of_life(whose: &Owner, people: &People) -> Option<OwnerOfLife> {
+    let (tid, thread) = people.thread.unzip();
     Some(OwnerOfLife {
         owner: owner(whose)?,
+        tid,
+        thread: thread.map(name),
         process: people.process.as_deref().map(ProcessValue::from),
     })
 }

@@ -148,6 +148,9 @@ pub(super) struct TimelineLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) events_left_out: Option<u64>,
     pub(super) netns: Option<u32>,
+    /// Its name below `/run/netns`; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) netns_name: Option<String>,
     pub(super) cookie: Option<u64>,
 }
 

@@ -4,6 +4,7 @@ use super::between;
 use super::fold::{block, columns, fold};
 use super::{Text, duration, ends, failed, gone, lasted, within};
 use crate::model::TcpState::TimeWait;
+use crate::model::printable;
 use crate::track::{Closer, Ending, Opened, Span, Timeline, Unknown};
 
 /// Longest bar, in columns.
@@ -16,17 +17,21 @@ const TIME: usize = 11;
 const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 
 pub(super) fn life(text: &Text, timeline: &Timeline) -> String {
-    let head = head(timeline).join(" · ");
+    let head = head(text, timeline).join(" · ");
     let mut out = block("┌ ", "│ ", &head, text.width, str::to_owned);
     out += &segments(text, timeline);
     out += &between::between(text, timeline);
     out + &end(text, timeline)
 }
 
-fn head(timeline: &Timeline) -> Vec<String> {
+fn head(text: &Text, timeline: &Timeline) -> Vec<String> {
     let mut head = vec![ends(&timeline.tuple, timeline.is_listener())];
     head.extend(between::whose(timeline));
     head.extend(between::workload(timeline));
+    let name = timeline
+        .netns
+        .and_then(|inode| text.netns_names.get(&inode));
+    head.extend(name.map(|name| format!("netns {}", printable(name))));
     head.extend(opened(timeline).map(str::to_owned));
     head.extend(
         timeline

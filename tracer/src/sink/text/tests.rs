@@ -1,5 +1,6 @@
 //! Every line fits the terminal, whatever the addresses, the names and the times are.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::*;
@@ -33,6 +34,7 @@ fn text(width: Option<usize>, names: Naming, raw: bool) -> Text {
         verbose: true,
         timewait_hooked: false,
         reset_reasons: ResetReasons::default(),
+        netns_names: BTreeMap::new(),
     }
 }
 

@@ -65,6 +65,7 @@ impl Connection {
             lifetime,
             owner: self.owner(),
             people: People {
+                thread: self.users.owner().map(|user| (user.tid, user.thread)),
                 process: self.users.owner().and_then(|user| user.process.clone()),
                 opened_by: self
                     .users
