@@ -78,7 +78,15 @@ pub(crate) unsafe fn tell_traffic<C: EbpfContext>(
                 }
             }
             (*record).old_state = old_state as u16;
-            (*record).reserved = 0;
+            let written = present(configured!(traffic.written_up_to));
+            let acked = present(configured!(traffic.acked_up_to));
+            (*record).waiting = match (written, acked) {
+                (Some(written), Some(acked)) => {
+                    flags |= told::WAITING;
+                    read::<u32>(tcp, written).wrapping_sub(read::<u32>(tcp, acked))
+                }
+                _ => 0,
+            };
             (*record).known = flags;
         }
     });

@@ -226,6 +226,8 @@ pub struct ProcessOffsets {
     pub entry_parent: u32,
     /// `struct dentry`: `d_name.name`.
     pub entry_name: u32,
+    /// `struct dentry`: `d_hash.pprev`, null of one that was removed.
+    pub entry_hashed: u32,
     /// `struct vfsmount`: `mnt_root`.
     pub mount_root: u32,
     /// `struct mount`: `mnt`, a `struct vfsmount`.
@@ -254,6 +256,8 @@ pub struct UsageConfig {
     pub tells_processes: u32,
     /// Whether `tcp_send_reset` has a reason as its third argument: 1, else 0.
     pub tells_reset_reasons: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Where fields of a process stand.
     pub process: ProcessOffsets,
 }
@@ -284,6 +288,10 @@ pub struct TrafficOffsets {
     pub received_up_to: u32,
     /// `struct tcp_sock`: `copied_seq`.
     pub read_up_to: u32,
+    /// `struct tcp_sock`: `write_seq`.
+    pub written_up_to: u32,
+    /// `struct tcp_sock`: `snd_una`.
+    pub acked_up_to: u32,
     /// `struct inet_connection_sock`: `icsk_retransmits`, one byte.
     pub pending_retransmits: u32,
     /// `struct inet_connection_sock`: `icsk_probes_out`, one byte.
@@ -477,6 +485,7 @@ impl Config {
         usage: UsageConfig {
             tells_processes: 0,
             tells_reset_reasons: 0,
+            reserved: 0,
             process: ProcessOffsets {
                 flags: ABSENT,
                 leader: ABSENT,
@@ -493,6 +502,7 @@ impl Config {
                 file_entry: ABSENT,
                 entry_parent: ABSENT,
                 entry_name: ABSENT,
+                entry_hashed: ABSENT,
                 mount_root: ABSENT,
                 mount_inner: ABSENT,
                 mount_parent: ABSENT,
@@ -516,6 +526,8 @@ impl Config {
             congestion_window: ABSENT,
             received_up_to: ABSENT,
             read_up_to: ABSENT,
+            written_up_to: ABSENT,
+            acked_up_to: ABSENT,
             pending_retransmits: ABSENT,
             probes: ABSENT,
             user_timeout: ABSENT,
@@ -550,8 +562,8 @@ const _: () = {
     );
     assert!(size_of::<MinisockOffsets>() == 26 * 4);
     assert!(size_of::<CallerRange>() == 24);
-    assert!(size_of::<UsageConfig>() == 26 * 4);
-    assert!(size_of::<TrafficOffsets>() == 18 * 4);
+    assert!(size_of::<UsageConfig>() == 28 * 4);
+    assert!(size_of::<TrafficOffsets>() == 20 * 4);
     assert!(size_of::<MinisockConfig>() == 5 * 8 + CALLER_RANGES * 24 + 26 * 4);
     assert!(size_of::<FollowConfig>() == 4 * 4);
     assert!(

@@ -53,8 +53,25 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
     mono_ns: u64,
     fill: impl FnOnce(*mut R),
 ) -> bool {
+    let sent = emit_silently(kind, mono_ns, fill);
+    if !sent {
+        // SAFETY: the helper takes nothing and only reads a number.
+        debug!(ctx, "ring buffer full on cpu {}", unsafe {
+            bpf_get_smp_processor_id()
+        });
+    }
+    sent
+}
+
+/// The same without a word in the kernel side's own log, where there is no context to say it with.
+#[inline(always)]
+pub(crate) fn emit_silently<R: 'static>(
+    kind: u16,
+    mono_ns: u64,
+    fill: impl FnOnce(*mut R),
+) -> bool {
     let Some(mut entry) = EVENTS.reserve::<R>(0) else {
-        count_lost(ctx, kind, mono_ns);
+        count_lost(kind, mono_ns);
         return false;
     };
     let record = MaybeUninit::as_mut_ptr(&mut entry);
@@ -80,7 +97,7 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
 /// always), so plain writes do. Before that a nested hook could cost a count; the agent then still
 /// knows that some were lost.
 #[inline(always)]
-fn count_lost<C: EbpfContext>(ctx: &C, kind: u16, mono_ns: u64) {
+fn count_lost(kind: u16, mono_ns: u64) {
     // SAFETY: the helper takes nothing and only reads a number.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let Some(counter) = LOSSES.get_ptr_mut(cpu) else {
@@ -92,7 +109,6 @@ fn count_lost<C: EbpfContext>(ctx: &C, kind: u16, mono_ns: u64) {
         if (*counter).lost == 0 || (*counter).epoch != epoch {
             (&raw mut (*counter).epoch).write_volatile(epoch);
             (&raw mut (*counter).since_ns).write_volatile(mono_ns);
-            debug!(ctx, "ring buffer full on cpu {}", cpu);
         }
         // The agent may read between any two of these writes: a count without its time would be a
         // loss that nobody places, so the count comes last.

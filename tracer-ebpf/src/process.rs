@@ -24,6 +24,10 @@ pub mod process_known {
     pub const ARGS: u32 = 1 << 3;
     /// [`cgroup_path`](super::ProcessRecord::cgroup_path), all of it.
     pub const CGROUP_PATH: u32 = 1 << 4;
+
+    /// Not a field but an answer: the executable has no name any more, since it was removed or replaced. Means something
+    /// only beside [`EXE`].
+    pub const EXE_DELETED: u32 = 1 << 31;
 }
 
 /// A process, as it was when it was first seen using a socket. 976 bytes.

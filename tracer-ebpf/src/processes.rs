@@ -1,7 +1,7 @@
 //! The process that is using a socket: which one it is, and what is told of it once.
 //!
 //! **Owns:** the memory of which processes have been told.
-//! **Never:** a look at a process that only passes by: whoever calls has seen it hold the socket.
+//! **Never:** a word of a process that only passes by: whoever calls [`Task::tell`] has seen it hold the socket.
 //!
 //! # Kernel
 //!
@@ -9,7 +9,6 @@
 //! from the last to the first.
 
 use aya_ebpf::{
-    EbpfContext,
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
         generated::{
@@ -26,7 +25,7 @@ use tracer_ebpf::{
 };
 
 use crate::{
-    emit::emit,
+    emit::emit_silently,
     loaded::{configured, present},
     minisocks::probe,
     typed::{Typed, read},
@@ -34,12 +33,17 @@ use crate::{
 
 /// A thread of the kernel's own: `PF_KTHREAD`.
 const KERNEL_THREAD: u32 = 0x0020_0000;
+/// A task on its way out: `PF_EXITING`.
+const EXITING: u32 = 0x0000_0004;
 /// How many processes are remembered; two of the same slot are told again and again.
 const SLOTS: u32 = 1 << 16;
 /// The most that one name takes, its end included: `NAME_MAX` and one.
 const NAME_SIZE: usize = 256;
+/// What [`write_exe`] says of a path that it wrote, and of one whose file has no name any more.
+const PATH: u64 = 1;
+const DELETED: u64 = 2;
 /// The most steps on the way up a path.
-const STEPS: u32 = 32;
+const STEPS: u32 = 24;
 
 /// Which processes have been told: the number in the low half, the incarnation above it. A number's slot is its
 /// low bits.
@@ -68,6 +72,8 @@ pub(crate) struct Task {
     executions: u32,
     /// Whether it is a thread of the kernel's own.
     pub(crate) is_kernel: bool,
+    /// Whether it is exiting.
+    pub(crate) is_exiting: bool,
 }
 
 /// What tells the process on the CPU from others, and from what it was before it became another program.
@@ -91,13 +97,14 @@ impl Task {
     #[inline(always)]
     pub(crate) fn current() -> Self {
         let ids = bpf_get_current_pid_tgid();
-        let (incarnation, executions, is_kernel) = Self::look().unwrap_or((0, 0, false));
+        let (incarnation, executions, state) = Self::look().unwrap_or((0, 0, 0));
         Self {
             tgid: (ids >> 32) as u32,
             tid: ids as u32,
             incarnation,
             executions,
-            is_kernel,
+            is_kernel: state & KERNEL_THREAD != 0,
+            is_exiting: state & EXITING != 0,
         }
     }
 
@@ -108,7 +115,7 @@ impl Task {
     }
 
     #[inline(always)]
-    fn look() -> Option<(u16, u32, bool)> {
+    fn look() -> Option<(u16, u32, u32)> {
         if configured!(usage.tells_processes) == 0 {
             return None;
         }
@@ -121,7 +128,7 @@ impl Task {
             let executions: u32 = read(task, present(configured!(usage.process.executions))?);
             let mixed = (start ^ (u64::from(executions) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let incarnation = (mixed >> 48) as u16;
-            Some((incarnation, executions, flags & KERNEL_THREAD != 0))
+            Some((incarnation, executions, flags))
         }
     }
 
@@ -131,15 +138,19 @@ impl Task {
         if configured!(usage.tells_processes) == 0 {
             return 0;
         }
-        match self.is_kernel {
-            true => known::INCARNATION | known::KERNEL_TASK,
-            false => known::INCARNATION,
+        let mut flags = known::INCARNATION;
+        if self.is_kernel {
+            flags |= known::KERNEL_TASK;
         }
+        if self.is_exiting {
+            flags |= known::EXITING_TASK;
+        }
+        flags
     }
 
     /// Tells its process, unless that has been done.
     #[inline(always)]
-    pub(crate) fn tell<C: EbpfContext>(&self, ctx: &C, mono_ns: u64) {
+    pub(crate) fn tell(&self, mono_ns: u64) {
         if configured!(usage.tells_processes) == 0 || self.is_kernel {
             return;
         }
@@ -153,61 +164,70 @@ impl Task {
             if place.read_volatile() == this {
                 return;
             }
-            if self.tell_now(ctx, mono_ns) {
+            if tell_current(this, mono_ns) != 0 {
                 place.write_volatile(this);
             }
         }
     }
+}
 
-    #[inline(always)]
-    unsafe fn tell_now<C: EbpfContext>(&self, ctx: &C, mono_ns: u64) -> bool {
-        let Some(paths) = PATHS.get_ptr_mut(0) else {
-            return false;
-        };
-        // SAFETY: offsets come from the kernel's own types, and the verifier checks them; what it does not follow is read
-        // with helpers that cannot fault.
-        unsafe {
-            let task = bpf_get_current_task_btf() as u64;
-            let offsets = &crate::loaded::config().usage.process;
-            let leader: u64 = probe(task, crate::loaded::loaded(&offsets.leader)).unwrap_or(0);
-            let memory: u64 = probe(task, crate::loaded::loaded(&offsets.memory)).unwrap_or(0);
-            let exe = &raw mut (*paths).exe;
-            let cgroup = &raw mut (*paths).cgroup;
-            clear(exe.cast(), EXE_SIZE / 8);
-            clear(cgroup.cast(), CGROUP_PATH_SIZE / 8);
-            let mut flags = 0;
-            if memory != 0 && write_exe(exe.cast(), memory) {
-                flags |= told::EXE;
-            }
-            if write_cgroup(cgroup.cast(), task) {
-                flags |= told::CGROUP_PATH;
-            }
-            emit(ctx, KIND_PROCESS, mono_ns, |record: *mut ProcessRecord| {
-                (*record).tgid = self.tgid;
-                (*record).incarnation = self.incarnation;
-                (*record).reserved = 0;
-                (*record).reserved_words = [0; 2];
-                (*record).uid = bpf_get_current_uid_gid() as u32;
-                let start = probe(leader, configured!(usage.process.start));
-                (*record).start_ns = start.unwrap_or(0);
-                if start.is_some() {
-                    flags |= told::START;
-                }
-                let parent: Option<u32> = probe::<u64>(leader, configured!(usage.process.parent))
-                    .and_then(|parent| probe(parent, configured!(usage.process.tgid)));
-                (*record).parent = parent.unwrap_or(0);
-                if parent.is_some() {
-                    flags |= told::PARENT;
-                }
-                (*record).comm = probe(leader, configured!(usage.process.comm)).unwrap_or([0; 16]);
-                copy(&raw mut (*record).exe, exe.cast());
-                copy(&raw mut (*record).cgroup_path, cgroup.cast());
-                if write_args(record, memory) {
-                    flags |= told::ARGS;
-                }
-                (*record).known = flags;
-            })
+/// Tells the current process, whose number stands in the low half of `this`, and its incarnation above that; returns 0 where
+/// there was no room.
+///
+/// A global function, which the verifier checks once and by itself: followed from every place that calls it, the loops
+/// up the paths took a third of a second.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn tell_current(this: u64, mono_ns: u64) -> u64 {
+    let Some(paths) = PATHS.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: offsets come from the kernel's own types, and the verifier checks them; what it does not follow is read
+    // with helpers that cannot fault.
+    unsafe {
+        let task = bpf_get_current_task_btf() as u64;
+        let offsets = &crate::loaded::config().usage.process;
+        let leader: u64 = probe(task, crate::loaded::loaded(&offsets.leader)).unwrap_or(0);
+        let memory: u64 = probe(task, crate::loaded::loaded(&offsets.memory)).unwrap_or(0);
+        let exe = &raw mut (*paths).exe;
+        let cgroup = &raw mut (*paths).cgroup;
+        clear(exe.cast(), EXE_SIZE / 8);
+        clear(cgroup.cast(), CGROUP_PATH_SIZE / 8);
+        let mut flags = 0;
+        match write_exe(memory) {
+            PATH => flags |= told::EXE,
+            DELETED => flags |= told::EXE | told::EXE_DELETED,
+            _ => {}
         }
+        if write_cgroup(task) != 0 {
+            flags |= told::CGROUP_PATH;
+        }
+        let sent = emit_silently(KIND_PROCESS, mono_ns, |record: *mut ProcessRecord| {
+            (*record).tgid = this as u32;
+            (*record).incarnation = (this >> 32) as u16;
+            (*record).reserved = 0;
+            (*record).reserved_words = [0; 2];
+            (*record).uid = bpf_get_current_uid_gid() as u32;
+            let start = probe(leader, configured!(usage.process.start));
+            (*record).start_ns = start.unwrap_or(0);
+            if start.is_some() {
+                flags |= told::START;
+            }
+            let parent: Option<u32> = probe::<u64>(leader, configured!(usage.process.parent))
+                .and_then(|parent| probe(parent, configured!(usage.process.tgid)));
+            (*record).parent = parent.unwrap_or(0);
+            if parent.is_some() {
+                flags |= told::PARENT;
+            }
+            (*record).comm = probe(leader, configured!(usage.process.comm)).unwrap_or([0; 16]);
+            copy(&raw mut (*record).exe, exe.cast());
+            copy(&raw mut (*record).cgroup_path, cgroup.cast());
+            if write_args(record, memory) {
+                flags |= told::ARGS;
+            }
+            (*record).known = flags;
+        });
+        u64::from(sent)
     }
 }
 
@@ -252,8 +272,33 @@ unsafe fn push(path: *mut u8, used: &mut usize, room: usize, name: u64) -> bool 
 }
 
 /// Writes the path of the executable: up to the root of the file system, then on from the place where that is mounted.
+///
+/// A global function, as [`tell_current`] is; returns 0 where the path is not known, or has no room.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn write_exe(memory: u64) -> u64 {
+    if memory == 0 || !exe_of(memory) {
+        return 0;
+    }
+    // SAFETY: `probe` reads any address without a fault.
+    let hashed = (|| unsafe {
+        let file: u64 = probe(memory, configured!(usage.process.exe))?;
+        let entry: u64 = probe(file, configured!(usage.process.file_entry))?;
+        probe::<u64>(entry, configured!(usage.process.entry_hashed))
+    })();
+    match hashed {
+        Some(0) => DELETED,
+        _ => PATH,
+    }
+}
+
 #[inline(always)]
-unsafe fn write_exe(path: *mut u8, memory: u64) -> bool {
+fn exe_of(memory: u64) -> bool {
+    let Some(paths) = PATHS.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: the pointer is to this CPU's element of the map, which outlives the program.
+    let path: *mut u8 = unsafe { (&raw mut (*paths).exe).cast() };
     // SAFETY: `probe` reads any address without a fault.
     let ends = (|| unsafe {
         let file: u64 = probe(memory, configured!(usage.process.exe))?;
@@ -307,8 +352,21 @@ unsafe fn write_exe(path: *mut u8, memory: u64) -> bool {
 }
 
 /// Writes the path of the cgroup of version 2.
+///
+/// A global function likewise.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn write_cgroup(task: u64) -> u64 {
+    u64::from(cgroup_of(task))
+}
+
 #[inline(always)]
-unsafe fn write_cgroup(path: *mut u8, task: u64) -> bool {
+fn cgroup_of(task: u64) -> bool {
+    let Some(paths) = PATHS.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: the pointer is to this CPU's element of the map, which outlives the program.
+    let path: *mut u8 = unsafe { (&raw mut (*paths).cgroup).cast() };
     // SAFETY: `probe` reads any address without a fault.
     let node = (|| unsafe {
         let set: u64 = probe(task, configured!(usage.process.cgroups))?;

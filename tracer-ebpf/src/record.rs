@@ -28,6 +28,9 @@ pub mod known {
 
     /// Which [`incarnation`](super::StateChangeRecord::incarnation) of its process the current task is.
     pub const INCARNATION: u32 = 1 << 8;
+    /// Not a field but an answer: the current task is exiting, and what it does to the socket is to let go of it. Means
+    /// something only beside [`INCARNATION`].
+    pub const EXITING_TASK: u32 = 1 << 26;
     /// Not a field but an answer: the current task is a thread of the kernel's own. Means something only beside
     /// [`INCARNATION`].
     pub const KERNEL_TASK: u32 = 1 << 27;

@@ -6,7 +6,10 @@
 //! `tcp_receive_reset(sk)`, and `inet_sk_error_report(sk)` since Linux 5.14. A reset that answers a segment for which
 //! there is no socket has none; one that answers a timewait or a request socket is not a connection's.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    EbpfContext, helpers::bpf_probe_read_kernel, macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
 use tracer_ebpf::{KIND_SEGMENT, SegmentRecord, segment, usage_known};
 
 use crate::{
@@ -35,6 +38,9 @@ pub(crate) fn reset_sent(ctx: BtfTracePointContext) -> i32 {
         0 => None,
         _ => Some(ctx.arg(2)),
     };
+    if !has_socket(&ctx) {
+        return 0;
+    }
     // SAFETY: the verifier checks every access.
     let _ = unsafe { tell(&ctx, ctx.arg(0), segment::RESET_SENT, reason) };
     0
@@ -65,6 +71,20 @@ pub(crate) fn error_reported(ctx: BtfTracePointContext) -> i32 {
         })()
     };
     0
+}
+
+/// Returns whether the first argument is a socket at all.
+///
+/// # Kernel
+///
+/// Since Linux 6.10 a reset that no socket sends comes with none. Kernels before 6.13 (and stable branches) take every
+/// argument of a raw tracepoint for a valid pointer, and drop a comparison with null as one that never holds; so it is
+/// read as a number.
+#[inline(always)]
+fn has_socket(ctx: &BtfTracePointContext) -> bool {
+    // SAFETY: the helper reads any address without a fault.
+    let socket = unsafe { bpf_probe_read_kernel(ctx.as_ptr().cast::<u64>()) };
+    socket.is_ok_and(|socket| socket != 0)
 }
 
 #[inline(always)]

@@ -31,6 +31,8 @@ pub mod traffic_known {
     pub const TIMERS: u32 = 1 << 8;
     /// Whether a program has the socket; the answer is [`HAS_PROGRAM`].
     pub const PROGRAM: u32 = 1 << 9;
+    /// [`waiting`](super::TrafficRecord::waiting).
+    pub const WAITING: u32 = 1 << 10;
 
     /// Not a field but an answer: a program has the socket, so it is not one that waits to be accepted, nor one
     /// that was closed. Means something only beside [`PROGRAM`].
@@ -91,8 +93,8 @@ pub struct TrafficRecord {
     pub linger_zero: u16,
     /// State that the socket leaves.
     pub old_state: u16,
-    /// Zero.
-    pub reserved: u32,
+    /// `write_seq - snd_una`: what was written and not acknowledged, a FIN counted as one.
+    pub waiting: u32,
 }
 
 /// Size of a [`TrafficRecord`] in bytes.
@@ -120,5 +122,5 @@ const _: () = {
     assert!(offset_of!(TrafficRecord, probes) == 102);
     assert!(offset_of!(TrafficRecord, linger_zero) == 104);
     assert!(offset_of!(TrafficRecord, old_state) == 106);
-    assert!(offset_of!(TrafficRecord, reserved) == 108);
+    assert!(offset_of!(TrafficRecord, waiting) == 108);
 };

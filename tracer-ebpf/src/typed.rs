@@ -89,13 +89,12 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
         };
         let task = Task::current();
         if holds {
-            task.tell(ctx, mono_ns);
+            task.tell(mono_ns);
         }
-        users::note(cookie, holds.then_some(&task));
         if new_state == TCP_CLOSE && old_state != TCP_LISTEN {
             tell_traffic(ctx, mono_ns, socket, tcp, cookie, old_state);
         }
-        emit(
+        let sent = emit(
             ctx,
             KIND_STATE_CHANGE,
             mono_ns,
@@ -153,6 +152,10 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
                 (*record).known = flags;
             },
         );
+        // Of a change that is lost nobody learns who uses the socket, so a later use is to be told.
+        if sent {
+            users::note(cookie, holds.then_some(&task));
+        }
     }
     Some(())
 }

@@ -39,7 +39,7 @@ struct User {
     program: u64,
 }
 
-/// By the low bits of the cookie, which the kernel counts up.
+/// By the low bits of the cookie, which each CPU counts up in batches of 4,096 numbers.
 #[map]
 static USERS: Array<User> = Array::with_max_entries(SLOTS, 0);
 
@@ -84,7 +84,13 @@ pub(crate) fn received(ctx: BtfTracePointContext) -> i32 {
             if read::<u32>(socket, present(configured!(offsets.lock_owned))?) == 0 {
                 return None;
             }
-            tell(&ctx, user, socket as u64, cookie, usage::RECEIVED)
+            let task = Task::current();
+            task.tell(now_ns());
+            if tell(&ctx, &task, socket as u64, cookie, usage::RECEIVED)? {
+                // As in `note`.
+                (*user).program = task.program();
+            }
+            Some(())
         })()
     };
     0
@@ -102,8 +108,9 @@ pub(crate) fn accepted(ctx: FExitContext) -> i32 {
     let _ = unsafe {
         (|| {
             let cookie: u64 = probe(socket, configured!(offsets.cookie))?;
-            let user = changed(cookie)?;
-            tell(&ctx, user, socket, cookie, usage::ACCEPTED)
+            changed(cookie)?;
+            // It may be interrupted by another task's program, so what that process is is told when it reads or closes.
+            tell(&ctx, &Task::current(), socket, cookie, usage::ACCEPTED).map(drop)
         })()
     };
     0
@@ -119,21 +126,20 @@ unsafe fn changed(cookie: u64) -> Option<*mut User> {
     (cookie != 0 && known == cookie && last != current_program()).then_some(user)
 }
 
+/// Tells a use; returns whether there was room for it, and nothing of a thread of the kernel's own.
 #[inline(always)]
 unsafe fn tell<C: EbpfContext>(
     ctx: &C,
-    user: *mut User,
+    task: &Task,
     socket: u64,
     cookie: u64,
     what: u16,
-) -> Option<()> {
-    let mono_ns = now_ns();
-    let task = Task::current();
+) -> Option<bool> {
     if task.is_kernel {
         return None;
     }
-    task.tell(ctx, mono_ns);
-    let sent = emit(ctx, KIND_USE, mono_ns, |record: *mut UseRecord| {
+    let mono_ns = now_ns();
+    Some(emit(ctx, KIND_USE, mono_ns, |record: *mut UseRecord| {
         // SAFETY: the record is a reserved one.
         unsafe {
             (*record).socket = socket;
@@ -150,10 +156,5 @@ unsafe fn tell<C: EbpfContext>(
             (*record).incarnation = task.incarnation;
             (*record).comm = task_name();
         }
-    });
-    if sent {
-        // SAFETY: as in `note`.
-        unsafe { (*user).program = task.program() };
-    }
-    Some(())
+    }))
 }

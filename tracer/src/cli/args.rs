@@ -258,7 +258,7 @@ pub struct FilterArgs {
     /// IPv6 only.
     #[arg(short = '6')]
     pub ipv6: bool,
-    /// Process that is seen using the socket.
+    /// Process that opened the connection (connected, or listens), or is seen using it.
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub pids: Vec<u32>,
     /// What that process starts, too, and what that starts.

@@ -63,12 +63,15 @@ pub(super) fn refuse_method(
     Ok(())
 }
 
-/// Refuses conversations where the other options leave no way to tell them.
+/// Refuses conversations and findings where the other options leave no way to tell them.
 ///
 /// # Errors
 ///
 /// Why, and what to type instead.
 pub(super) fn refuse_conversations(args: &OutputArgs) -> Result<(), String> {
+    if args.csv && args.only == [PartArg::Findings] {
+        return Err("cannot write findings as CSV: they are no table; use --json".to_owned());
+    }
     if !args.only.contains(&PartArg::Conversations) {
         return Ok(());
     }

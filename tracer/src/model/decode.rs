@@ -160,6 +160,7 @@ fn state_change(bytes: &[u8; STATE_CHANGE_SIZE]) -> Result<StateChange, DecodeEr
             comm: Comm(sixteen(bytes, offset_of!(Record, comm))),
             incarnation: has(known::INCARNATION).then_some(incarnation),
             is_kernel: has(known::INCARNATION) && has(known::KERNEL_TASK),
+            is_exiting: has(known::INCARNATION) && has(known::EXITING_TASK),
         },
         task_holds_socket: has(known::LOCK_OWNER).then(|| has(known::HOLDS_SOCKET)),
         task_is_followed: has(known::LOCK_OWNER)

@@ -124,6 +124,8 @@ pub struct Task {
     pub incarnation: Option<u16>,
     /// Whether it is a thread of the kernel's own; false where that is not known.
     pub is_kernel: bool,
+    /// Whether it is exiting: it lets go of what it has, used or inherited; false where that is not known.
+    pub is_exiting: bool,
 }
 
 impl Task {
@@ -135,6 +137,7 @@ impl Task {
             comm,
             incarnation: None,
             is_kernel: false,
+            is_exiting: false,
         }
     }
 }

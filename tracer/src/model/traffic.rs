@@ -64,6 +64,8 @@ pub struct Segments {
 pub struct Standing {
     /// Bytes that were received and not read, a FIN counted as one.
     pub unread: Option<u32>,
+    /// Bytes that were written and not acknowledged, a FIN counted as one.
+    pub waiting: Option<u32>,
     /// `skc_flags`, and whether `sk_lingertime` is zero.
     pub flags: Option<(u32, bool)>,
     /// Timers that had run out.

@@ -41,6 +41,7 @@ pub(super) fn processes(btf: &Btf<'_>) -> Option<UsageConfig> {
         file_entry: or_absent(at("file", &["f_path", "dentry"])),
         entry_parent: or_absent(at("dentry", &["d_parent"])),
         entry_name: or_absent(at("dentry", &["d_name", "name"])),
+        entry_hashed: or_absent(at("dentry", &["d_hash", "pprev"])),
         mount_root: or_absent(at("vfsmount", &["mnt_root"])),
         mount_inner: or_absent(at("mount", &["mnt"])),
         mount_parent: or_absent(at("mount", &["mnt_parent"])),
@@ -57,6 +58,7 @@ pub(super) fn processes(btf: &Btf<'_>) -> Option<UsageConfig> {
     let parameters = btf.parameters_of_pointer("btf_trace_tcp_send_reset");
     Some(UsageConfig {
         tells_processes: 1,
+        reserved: 0,
         tells_reset_reasons: u32::from(parameters.is_some_and(|count| count >= 4)),
         process,
     })
@@ -82,6 +84,8 @@ pub(super) fn traffic(btf: &Btf<'_>) -> TrafficOffsets {
         congestion_window: tcp("snd_cwnd"),
         received_up_to: tcp("rcv_nxt"),
         read_up_to: tcp("copied_seq"),
+        written_up_to: tcp("write_seq"),
+        acked_up_to: tcp("snd_una"),
         pending_retransmits: connection("icsk_retransmits"),
         probes: connection("icsk_probes_out"),
         user_timeout: connection("icsk_user_timeout"),

@@ -413,7 +413,9 @@ impl Connection {
         change.tuple = self.tuple;
         change.netns = self.netns;
         change.cookie = self.cookie;
-        change.owner = self.owner();
+        // Whose it was then stays what it was; only what belongs to the socket itself may be told later.
+        change.owner.uid = self.uid;
+        change.owner.cgroup = self.cgroup;
         change
     }
 
@@ -438,6 +440,14 @@ impl Connection {
             self.users.opened_by = Some(user.clone());
         }
         self.users.last = Some(user);
+    }
+
+    /// Returns how long the state lasted that was left last, where that is known exactly.
+    pub(super) fn last_ns(&self) -> Option<u64> {
+        match self.past.last()?.span {
+            Span::Known(ns) => Some(ns),
+            _ => None,
+        }
     }
 
     /// Returns whether it is one that a listener took, and it was not looked yet which.

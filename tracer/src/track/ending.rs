@@ -66,7 +66,7 @@ pub enum Timeout {
     Retransmission,
     /// An answer to keepalive probes.
     Keepalive,
-    /// An opening of the other end's window.
+    /// An answer to probes of the other end's window, which had closed.
     ZeroWindow,
     /// As before, for as long as TCP_USER_TIMEOUT allows.
     User,
@@ -77,6 +77,7 @@ pub enum Timeout {
 /// Linux errno numbers, as `include/uapi/asm-generic/errno.h` has them.
 mod errno {
     pub(super) const EPIPE: u32 = 32;
+    pub(super) const EACCES: u32 = 13;
     pub(super) const ECONNABORTED: u32 = 103;
     pub(super) const ECONNRESET: u32 = 104;
     pub(super) const ENETUNREACH: u32 = 101;
@@ -89,7 +90,7 @@ mod errno {
         Some(match number {
             1 => "EPERM",
             12 => "ENOMEM",
-            13 => "EACCES",
+            EACCES => "EACCES",
             22 => "EINVAL",
             71 => "EPROTO",
             90 => "EMSGSIZE",
@@ -131,7 +132,9 @@ impl Ending {
                 });
             }
             Some(CloseError(errno::ECONNABORTED)) => return Self::Killed,
-            Some(CloseError(number @ (errno::ENETUNREACH | errno::EHOSTUNREACH))) => {
+            Some(CloseError(
+                number @ (errno::EACCES | errno::ENETUNREACH | errno::EHOSTUNREACH),
+            )) => {
                 return Self::Unreachable(number);
             }
             Some(CloseError(0)) | None => {}
@@ -158,10 +161,21 @@ impl Ending {
     /// * `icsk_retransmits` stays above zero when a retransmission timer gives up (`tcp_write_timeout`),
     ///   `icsk_probes_out` when the timer of keepalive or zero-window probes does (`tcp_keepalive_timer`,
     ///   `tcp_probe_timer`).
-    pub(super) fn explained(self, last: TcpState, standing: &Standing) -> Self {
+    ///
+    /// `lasted_ns` is how long it was in its last state, where that is known: TCP_USER_TIMEOUT is one bound among several.
+    pub(super) fn explained(
+        self,
+        last: TcpState,
+        lasted_ns: Option<u64>,
+        standing: &Standing,
+    ) -> Self {
+        let is_user_timeout = standing.timers.is_some_and(|timers| {
+            let bound_ns = u64::from(timers.user_timeout_ms) * 1_000_000;
+            bound_ns > 0 && lasted_ns.is_none_or(|lasted_ns| lasted_ns >= bound_ns)
+        });
         match self {
             Self::Aborted => Self::why_aborted(last, standing),
-            Self::TimedOut(Timeout::Connect) if Self::has_user_timeout(standing) => {
+            Self::TimedOut(Timeout::Connect | Timeout::Unknown) if is_user_timeout => {
                 Self::TimedOut(Timeout::User)
             }
             Self::TimedOut(Timeout::Unknown) => Self::TimedOut(Self::why_timed_out(standing)),
@@ -170,8 +184,8 @@ impl Ending {
     }
 
     fn why_aborted(last: TcpState, standing: &Standing) -> Self {
-        use TcpState::{CloseWait, Established, SynRecv};
-        if !matches!(last, SynRecv | Established | CloseWait) {
+        use TcpState::{CloseWait, Established};
+        if !matches!(last, Established | CloseWait) {
             return Self::Aborted;
         }
         match (
@@ -190,21 +204,25 @@ impl Ending {
         let Some(timers) = standing.timers else {
             return Timeout::Unknown;
         };
-        if timers.user_timeout_ms > 0 {
-            return Timeout::User;
-        }
-        match (timers.retransmits, timers.probes, standing.keeps_alive()) {
+        match (timers.retransmits, timers.probes, standing.waiting) {
             (1.., ..) => Timeout::Retransmission,
-            (0, 1.., Some(true)) => Timeout::Keepalive,
-            (0, 1.., Some(false)) => Timeout::ZeroWindow,
+            // With something to send, its timer is that of a closed window.
+            (0, 1.., Some(1..)) => Timeout::ZeroWindow,
+            (0, 1.., Some(0)) if standing.keeps_alive() == Some(true) => Timeout::Keepalive,
             _ => Timeout::Unknown,
         }
     }
 
-    fn has_user_timeout(standing: &Standing) -> bool {
-        standing
-            .timers
-            .is_some_and(|timers| timers.user_timeout_ms > 0)
+    /// Returns the name of an errno that ends or is reported of connections, such as `EHOSTUNREACH`.
+    pub fn errno_name(number: u32) -> Option<&'static str> {
+        match number {
+            errno::EPIPE => Some("EPIPE"),
+            errno::ECONNABORTED => Some("ECONNABORTED"),
+            errno::ECONNRESET => Some("ECONNRESET"),
+            errno::ETIMEDOUT => Some("ETIMEDOUT"),
+            errno::ECONNREFUSED => Some("ECONNREFUSED"),
+            number => errno::name(number),
+        }
     }
 
     /// Returns whether a reset of this host may follow, which says more.
@@ -222,7 +240,7 @@ impl fmt::Display for Timeout {
             Self::Connect => "timed out: no answer to the SYN",
             Self::Retransmission => "timed out: no acknowledgement",
             Self::Keepalive => "timed out: no answer to keepalive probes",
-            Self::ZeroWindow => "timed out: the peer's window stayed closed",
+            Self::ZeroWindow => "timed out: no answer to zero-window probes",
             Self::User => "timed out: TCP_USER_TIMEOUT",
             Self::Unknown => "timed out",
         })
@@ -340,7 +358,7 @@ mod tests {
             has_program: Some(true),
             ..Standing::default()
         };
-        let explained = |last, standing| Ending::Aborted.explained(last, &standing);
+        let explained = |last, standing| Ending::Aborted.explained(last, None, &standing);
         let linger = 1 << 4;
         let done = 1 << 1;
         let unread = |unread, flags| Standing {
@@ -372,8 +390,10 @@ mod tests {
 
     #[test]
     fn the_timer_that_ran_out_says_what_was_waited_for() {
-        let explained = |last, retransmits, probes, user_timeout_ms, keeps_alive| {
+        let explained = |last, timers: (u16, u16, u32), waiting, keeps_alive| {
+            let (retransmits, probes, user_timeout_ms) = timers;
             let standing = Standing {
+                waiting: Some(waiting),
                 flags: Some((u32::from(keeps_alive) << 3, false)),
                 timers: Some(Timers {
                     retransmits,
@@ -382,27 +402,23 @@ mod tests {
                 }),
                 ..Standing::default()
             };
-            Ending::judge(last, Some(CloseError(110)), true).explained(last, &standing)
+            let lasted = Some(7_000_000_000);
+            Ending::judge(last, Some(CloseError(110)), true).explained(last, lasted, &standing)
         };
-        let told = |timeout| Ending::TimedOut(timeout);
-        assert_eq!(explained(SynSent, 6, 0, 0, false), told(Timeout::Connect));
-        assert_eq!(explained(SynSent, 6, 0, 100, false), told(Timeout::User));
-        assert_eq!(
-            explained(Established, 15, 0, 0, true),
-            told(Timeout::Retransmission)
-        );
-        assert_eq!(explained(Established, 3, 0, 9, true), told(Timeout::User));
-        assert_eq!(
-            explained(CloseWait, 0, 9, 0, true),
-            told(Timeout::Keepalive)
-        );
-        assert_eq!(
-            explained(Established, 0, 15, 0, false),
-            told(Timeout::ZeroWindow)
-        );
-        assert_eq!(
-            explained(Established, 0, 0, 0, true),
-            told(Timeout::Unknown)
-        );
+        let told = Ending::TimedOut;
+        use Timeout::{Connect, Keepalive, Retransmission, Unknown, User, ZeroWindow};
+        assert_eq!(explained(SynSent, (6, 0, 0), 1, false), told(Connect));
+        assert_eq!(explained(SynSent, (6, 0, 5_000), 1, false), told(User));
+        // It ran out of attempts before that time was over.
+        assert_eq!(explained(SynSent, (1, 0, 60_000), 1, false), told(Connect));
+        let lost = (15, 0, 0);
+        assert_eq!(explained(Established, lost, 9, true), told(Retransmission));
+        assert_eq!(explained(Established, (3, 0, 9), 9, true), told(User));
+        let silent = (0, 9, 0);
+        assert_eq!(explained(CloseWait, silent, 0, true), told(Keepalive));
+        // What waits to be sent is not waited for by keepalive probes.
+        assert_eq!(explained(Established, silent, 5, true), told(ZeroWindow));
+        assert_eq!(explained(Established, silent, 5, false), told(ZeroWindow));
+        assert_eq!(explained(Established, (0, 0, 0), 0, true), told(Unknown));
     }
 }

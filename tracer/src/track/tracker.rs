@@ -419,7 +419,7 @@ impl Tracker {
     /// Adds a connection, and lets the oldest go where there are too many.
     fn add(&mut self, connection: Connection) {
         while self.connections.len() >= self.limits.connections.max(1)
-            && let Some((&oldest, _)) = self.connections.first_key_value()
+            && let Some(oldest) = self.oldest()
         {
             let may_be_shown = self
                 .connections
@@ -430,6 +430,14 @@ impl Tracker {
             self.end(oldest, ended);
         }
         self.connections.insert(connection.id, connection);
+    }
+
+    /// The oldest connection, or, where there is none, listening socket: whose a connection is, its listener tells.
+    fn oldest(&self) -> Option<ConnId> {
+        let oldest = self.connections.iter().find(|(_, one)| !one.is_listener());
+        oldest
+            .or_else(|| self.connections.first_key_value())
+            .map(|(&id, _)| id)
     }
 
     /// Takes a connection out and tells its life, if it may be shown. One that has closed ends by that, whatever comes

@@ -32,6 +32,7 @@ pub(super) fn used(bytes: &[u8; USE_SIZE]) -> Result<Use, DecodeError> {
             comm: Comm(sixteen(bytes, offset_of!(Record, comm))),
             incarnation: has(known::INCARNATION).then(|| field!(bytes, incarnation: u16)),
             is_kernel: false,
+            is_exiting: false,
         },
         task_is_followed: has(FOLLOWED),
         way,
@@ -57,7 +58,7 @@ pub(super) fn segment(bytes: &[u8; SEGMENT_SIZE]) -> Result<Segment, DecodeError
             reason: has(known::REASON).then_some(reason),
         },
         what::RESET_RECEIVED => SegmentNews::ResetReceived,
-        what::ERROR => SegmentNews::Error(reason),
+        what::ERROR if has(known::REASON) => SegmentNews::Error(reason),
         other => refuse!(what, other),
     };
     Ok(Segment {

@@ -8,6 +8,9 @@ use super::{DecodeError, sixteen};
 use crate::model::event::Comm;
 use crate::model::{Args, MonoNs, Process, ProcessSeen};
 
+/// What the kernel writes behind the path of a file that has no name any more (`/proc/PID/exe`).
+const DELETED: &str = " (deleted)";
+
 pub(super) fn process(bytes: &[u8; PROCESS_SIZE]) -> Result<ProcessSeen, DecodeError> {
     let size = field!(bytes, size: u16);
     if usize::from(size) != PROCESS_SIZE {
@@ -38,9 +41,12 @@ pub(super) fn process(bytes: &[u8; PROCESS_SIZE]) -> Result<ProcessSeen, DecodeE
             started: has(known::START).then(|| MonoNs(field!(bytes, start_ns: u64))),
             comm: Comm(sixteen(bytes, offset_of!(Record, comm))),
             uid: Some(field!(bytes, uid: u32)),
-            exe: has(known::EXE).then(|| path(exe)),
+            exe: has(known::EXE).then(|| match has(known::EXE_DELETED) {
+                true => path(exe) + DELETED,
+                false => path(exe),
+            }),
             args: has(known::ARGS)
-                .then(|| Args::read_part(args, args_cut == 1))
+                .then(|| Args::read_part(args, args_cut == 1 || goes_on(args)))
                 .flatten(),
             cgroup: has(known::CGROUP_PATH).then(|| path(cgroup)),
         },
@@ -57,9 +63,15 @@ pub(super) fn write(bytes: &mut [u8], process: &Process) {
     bytes[offset_of!(Record, comm)..][..16].copy_from_slice(&comm);
 
     let mut flags = field!(bytes, known: u32) & !(known::EXE | known::ARGS | known::CGROUP_PATH);
-    let exe = &mut bytes[offset_of!(Record, exe)..offset_of!(Record, args)];
-    if write_path(exe, process.exe.as_deref()) {
+    let place = &mut bytes[offset_of!(Record, exe)..offset_of!(Record, args)];
+    let exe = process.exe.as_deref();
+    let deleted = exe.and_then(|exe| exe.strip_suffix(DELETED));
+    flags &= !known::EXE_DELETED;
+    if write_path(place, deleted.or(exe)) {
         flags |= known::EXE;
+        if deleted.is_some() {
+            flags |= known::EXE_DELETED;
+        }
     }
     let cgroup = &mut bytes[offset_of!(Record, cgroup_path)..];
     if write_path(cgroup, process.cgroup.as_deref()) {
@@ -100,6 +112,11 @@ fn write_path(place: &mut [u8], path: Option<&str>) -> bool {
         place[..names.len()].copy_from_slice(&names);
     }
     fits
+}
+
+/// Returns whether a title that the process gave itself goes on behind its arguments, where its environment was.
+fn goes_on(args: &[u8]) -> bool {
+    args.last().is_some_and(|&byte| byte != 0)
 }
 
 /// Puts a path together whose names stand from the last to the first, each ended by a zero, the last of them by another

@@ -32,10 +32,6 @@ pub(super) fn traffic(bytes: &[u8; TRAFFIC_SIZE]) -> Result<Traffic, DecodeError
     if usize::from(size) != TRAFFIC_SIZE {
         refuse!(size, size);
     }
-    let reserved = field!(bytes, reserved: u32);
-    if reserved != 0 {
-        refuse!(reserved, reserved);
-    }
     let linger_zero = field!(bytes, linger_zero: u16);
     if linger_zero > 1 {
         refuse!(linger_zero, linger_zero);
@@ -60,6 +56,7 @@ pub(super) fn traffic(bytes: &[u8; TRAFFIC_SIZE]) -> Result<Traffic, DecodeError
         },
         standing: Standing {
             unread: has(known::UNREAD).then(|| field!(bytes, unread: u32)),
+            waiting: has(known::WAITING).then(|| field!(bytes, waiting: u32)),
             flags: has(known::FLAGS).then(|| (field!(bytes, flags: u32), linger_zero == 1)),
             timers: has(known::TIMERS).then(|| Timers {
                 retransmits: field!(bytes, pending_retransmits: u16),

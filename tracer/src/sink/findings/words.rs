@@ -54,7 +54,7 @@ fn words(kind: FindingKind) -> Words {
                       trace at the other end",
         },
         FindingKind::ConnectRefused => Words {
-            means: "the SYN was answered with a reset: nobody listens at that address and port, or a firewall \
+            means: "the SYN was answered with a reset, or with ICMP (port unreachable): nobody listens at that address and port, or a firewall \
                     answers in its place",
             look_at: "whether the service runs, and where it listens (`ss -tlnp` there: the address too); the \
                       address and port that the program was given",

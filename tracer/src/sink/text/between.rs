@@ -8,7 +8,7 @@ use crate::model::{
     Container, Figures, MonoNs, Process, SegmentNews, TcpState, Workload, printable,
 };
 use crate::sink::clock::time_of_day;
-use crate::track::{Mark, Timeline};
+use crate::track::{Ending, Mark, Timeline};
 
 /// Digits of a container's id that its runtime shows.
 const SHORT_ID: usize = 12;
@@ -99,7 +99,7 @@ fn carried(figures: &Figures) -> Vec<String> {
     }
     if let Some(segments) = figures.segments {
         parts.push(format!(
-            "{} + {} segments",
+            "{} segments sent · {} received",
             grouped(segments.sent.into()),
             grouped(segments.received.into())
         ));
@@ -166,6 +166,9 @@ fn news(text: &Text, what: SegmentNews) -> String {
                 None => "reset sent".to_owned(),
             }
         }
-        SegmentNews::Error(errno) => format!("errno {errno} reported"),
+        SegmentNews::Error(errno) => match Ending::errno_name(errno) {
+            Some(name) => format!("{name} reported"),
+            None => format!("errno {errno} reported"),
+        },
     }
 }

@@ -51,8 +51,21 @@ const CLASSIC_MISSING: [&str; 8] = [
 /// because another BPF program is running on that CPU.
 const COUNTS_CLASSIC_MISSES: KernelRelease = KernelRelease { major: 6, minor: 7 };
 
-/// Attaches the typed hook, with offsets from the running kernel's BTF.
+/// Attaches the typed hook, with offsets from the running kernel's BTF; without what it tells of processes where the kernel
+/// takes the program only so.
 pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
+    let refused = match typed_with(options, true) {
+        Err(error) if error.is_refused_program() => error,
+        attached => return attached,
+    };
+    let Ok(mut live) = typed_with(options, false) else {
+        return Err(refused);
+    };
+    live.missing.insert(0, format!("processes ({refused})"));
+    Ok(live)
+}
+
+fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveError> {
     let refuse = |cause: String, next: &'static str| LiveError::Attach {
         hook: Hook::Btf,
         cause,
@@ -86,7 +99,7 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
         .map_err(|error| refuse(format!("{BTF_PATH}: {error}"), "use `--hook classic`"))?;
 
     let minisocks = minisocks::find(&types);
-    let processes = usage::processes(&types);
+    let processes = usage::processes(&types).filter(|_| tells_processes);
     let config = Config {
         usage: processes.unwrap_or(Config::EMPTY.usage),
         traffic: usage::traffic(&types),

@@ -77,7 +77,14 @@ fn users(object: &mut Ebpf, types: &KernelBtf, processes: bool) -> Vec<String> {
         unload(object, ACCEPTED.0);
         missing.push(format!(
             "who accepted a connection, until it reads from it or closes it ({})",
-            refusal(ACCEPTED.1, &error)
+            match &error {
+                ProgramError::LoadError { io_error, .. }
+                    if io_error.kind() == std::io::ErrorKind::PermissionDenied =>
+                {
+                    "this kernel does not let functions be hooked".to_owned()
+                }
+                error => refusal(ACCEPTED.1, error),
+            }
         ));
     }
     missing

@@ -109,6 +109,11 @@ impl LiveError {
         }
     }
 
+    /// Returns whether the kernel's verifier refused the program of a hook.
+    pub(super) fn is_refused_program(&self) -> bool {
+        matches!(self, Self::Attach { verifier_log, not_permitted: false, .. } if !verifier_log.is_empty())
+    }
+
     /// Returns whether the kernel refused for want of privileges.
     pub fn not_permitted(&self) -> bool {
         match self {

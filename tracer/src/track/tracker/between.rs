@@ -118,7 +118,12 @@ impl Tracker {
             return;
         }
         let user = self.processes.user(&change.task);
-        if let Some(connection) = self.connections.get_mut(&id) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        // Whoever exits lets go of what it inherited, too; and who ends a listener may be `ss -K`.
+        let lets_go = change.task.is_exiting || change.from == TcpState::Listen;
+        if !(lets_go && connection.users.last.is_some()) {
             connection.used_by(user);
         }
     }
@@ -199,7 +204,7 @@ impl Tracker {
             return;
         };
         let ending = match &connection.traffic {
-            Some(traffic) => ending.explained(last, &traffic.standing),
+            Some(traffic) => ending.explained(last, connection.last_ns(), &traffic.standing),
             None => ending,
         };
         if !(self.follows.resets && ending.may_send_reset()) {
