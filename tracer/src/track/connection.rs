@@ -19,8 +19,8 @@ use super::users::{User, Users};
 /// The most that is kept of what happened between the changes of a connection; the rest is counted.
 const MOST_MARKS: usize = 32;
 
-/// How long what the kernel does in one go takes at most, in nanoseconds.
-const ONE_GO_NS: u64 = 1_000_000;
+/// How long what the kernel does in one go takes at most, in nanoseconds, preempted or emulated.
+const ONE_GO_NS: u64 = 50_000_000;
 
 /// A connection that has not ended.
 #[derive(Debug)]

@@ -14,8 +14,9 @@ use crate::track::users::User;
 use crate::track::{Ending, Tracker};
 
 /// How long a close waits for the reset that says more, in nanoseconds. The kernel sends it just after the change, on
-/// the same CPU (`__tcp_close`, `tcp_disconnect`, `tcp_rcv_state_process`).
-const RESET_NS: u64 = 1_000_000;
+/// the same CPU (`__tcp_close`, `tcp_disconnect`, `tcp_rcv_state_process`); where that is preempted, or emulated, just after
+/// can be milliseconds.
+const RESET_NS: u64 = 50_000_000;
 
 /// A listening socket that was there before the trace.
 #[derive(Debug)]
