@@ -199,7 +199,7 @@ pub(crate) extern "C" fn tell_current(this: u64, mono_ns: u64) -> u64 {
             DELETED => flags |= told::EXE | told::EXE_DELETED,
             _ => {}
         }
-        if write_cgroup(task) != 0 {
+        if write_cgroup() != 0 {
             flags |= told::CGROUP_PATH;
         }
         let sent = emit_silently(KIND_PROCESS, mono_ns, |record: *mut ProcessRecord| {
@@ -353,11 +353,12 @@ fn exe_of(memory: u64) -> bool {
 
 /// Writes the path of the cgroup of version 2.
 ///
-/// A global function likewise.
+/// A global function likewise, which takes numbers alone: so it looks for the current task itself.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub(crate) extern "C" fn write_cgroup(task: u64) -> u64 {
-    u64::from(cgroup_of(task))
+pub(crate) extern "C" fn write_cgroup() -> u64 {
+    // SAFETY: the helper takes nothing and gives the current task.
+    u64::from(cgroup_of(unsafe { bpf_get_current_task_btf() } as u64))
 }
 
 #[inline(always)]

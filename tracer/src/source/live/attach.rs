@@ -61,7 +61,8 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
     let Ok(mut live) = typed_with(options, false) else {
         return Err(refused);
     };
-    live.missing.insert(0, format!("processes ({refused})"));
+    let without = "what processes were started as: the kernel refuses the program that tells it";
+    live.missing.insert(0, without.to_owned());
     Ok(live)
 }
 
