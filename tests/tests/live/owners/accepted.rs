@@ -175,8 +175,9 @@ fn threads_have_the_name_of_their_process() {
         .server(ends)
         .owned_by(HOOK, server)
         .owned_at_last(server, "tst-server");
+    // A timeline says beside it which thread it was.
     for (text, _) in &trace.lines {
-        assert!(!text.contains("tst-thread"), "{text}");
+        assert!(!text.contains("\"comm\":\"tst-thread"), "{text}");
     }
     story.nothing_else(HOOK);
 }

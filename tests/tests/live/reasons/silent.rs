@@ -171,7 +171,7 @@ fn window_stays_closed() {
     scene.tracer.wait_all_ended(3);
     let arrived = UP + connection.server.drain();
     scene.time_out(connection).judge(
-        "timed out: the peer's window stayed closed",
+        "timed out: no answer to zero-window probes",
         (arrived, arrived),
         |client| {
             // The last segment that went may have been one too many, and was sent again when there was room.

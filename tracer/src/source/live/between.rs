@@ -63,7 +63,10 @@ fn refusal(hooked: &str, error: &ProgramError) -> String {
 fn users(object: &mut Ebpf, types: &KernelBtf, processes: bool) -> Vec<String> {
     let mut missing = Vec::new();
     if !processes {
-        missing.push("what processes were started as, and who used a socket between its state changes".to_owned());
+        missing.push(
+            "what processes were started as, and who used a socket between its state changes"
+                .to_owned(),
+        );
         return missing;
     }
     if let Err(error) = track(object, types, RECEIVED) {
