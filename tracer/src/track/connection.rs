@@ -413,7 +413,11 @@ impl Connection {
         change.tuple = self.tuple;
         change.netns = self.netns;
         change.cookie = self.cookie;
-        // Whose it was then stays what it was; only what belongs to the socket itself may be told later.
+        // Whose it was then stays what it was, but for what was so from the beginning: who opened it, and what belongs to
+        // the socket itself.
+        let owner = self.owner();
+        change.owner.opened_by = change.owner.opened_by.or(owner.opened_by);
+        change.owner.process = change.owner.process.or(owner.opened_by);
         change.owner.uid = self.uid;
         change.owner.cgroup = self.cgroup;
         change

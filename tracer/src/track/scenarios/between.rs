@@ -116,6 +116,31 @@ fn a_connection_is_its_listeners_until_somebody_uses_it() {
 }
 
 #[test]
+fn a_line_that_waits_keeps_the_owner_of_its_moment() {
+    let (master, worker) = (task(10, b"nginx"), task(11, b"nginx"));
+    let selection = Selection {
+        states: vec![CloseWait],
+        ..Selection::default()
+    };
+    // Before Linux 6.15 a child shows its ends with its second change, and so whose it is.
+    let mut nameless = change(2, 10, Listen, SynRecv);
+    nameless.shown.remote_port = 0;
+    nameless.cookie = None;
+    let events = [
+        listens(master, 1, 5, 2),
+        Event::StateChange(nameless),
+        Event::StateChange(change(2, 20, SynRecv, Established)),
+        used(worker, 2, 30),
+        Event::StateChange(change(2, 40, Established, CloseWait)),
+    ];
+    let listener = (Some(10), None);
+    let expected = [listener, listener, (Some(11), Some(10))];
+    assert_eq!(owners(&run(&events)), expected);
+    let waited = outputs(selection, Limits::default(), &events);
+    assert_eq!(owners(&waited), expected);
+}
+
+#[test]
 fn of_listeners_of_several_processes_none_is_taken_by_guess() {
     let events = |second: u32| {
         [
