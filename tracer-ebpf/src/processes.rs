@@ -231,6 +231,27 @@ pub(crate) extern "C" fn tell_current(this: u64, mono_ns: u64) -> u64 {
     }
 }
 
+/// Reads a pointer; zero where there is none, or nothing is mapped, since the helper then writes zeros.
+///
+/// Without a branch: on the way up a path, each would give the verifier two ways to follow at every step.
+#[inline(always)]
+unsafe fn pointer(object: u64, offset: u32) -> u64 {
+    let Some(at) = present(offset) else {
+        return 0;
+    };
+    let place = object.wrapping_add(at as u64);
+    let mut value = 0_u64;
+    // SAFETY: the helper writes as much as the value has, and cannot fault.
+    unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut value).cast(),
+            8,
+            place as *const core::ffi::c_void,
+        )
+    };
+    value
+}
+
 /// Sets `words` words to zero.
 #[inline(always)]
 unsafe fn clear(place: *mut u64, words: usize) {
@@ -322,20 +343,19 @@ fn exe_of(memory: u64) -> bool {
         step += 1;
         // SAFETY: as above, and the path has room for one name more.
         let going = unsafe {
-            let root: u64 = probe(mount, configured!(usage.process.mount_root)).unwrap_or(0);
+            let root: u64 = pointer(mount, configured!(usage.process.mount_root));
             if entry == root {
                 let outer = mount.wrapping_sub(inner);
-                let parent: u64 =
-                    probe(outer, configured!(usage.process.mount_parent)).unwrap_or(0);
+                let parent: u64 = pointer(outer, configured!(usage.process.mount_parent));
                 if parent == outer || parent == 0 {
                     return used > 0;
                 }
-                entry = probe(outer, configured!(usage.process.mount_point)).unwrap_or(0);
+                entry = pointer(outer, configured!(usage.process.mount_point));
                 mount = parent + inner;
                 true
             } else {
-                let name: u64 = probe(entry, configured!(usage.process.entry_name)).unwrap_or(0);
-                let above: u64 = probe(entry, configured!(usage.process.entry_parent)).unwrap_or(0);
+                let name: u64 = pointer(entry, configured!(usage.process.entry_name));
+                let above: u64 = pointer(entry, configured!(usage.process.entry_parent));
                 if above == entry {
                     // A file that no directory holds, as memfd_create makes it.
                     return push(path, &mut used, EXE_SIZE, name);
@@ -383,11 +403,11 @@ fn cgroup_of(task: u64) -> bool {
         step += 1;
         // SAFETY: as above, and the path has room for one name more.
         unsafe {
-            let above: u64 = probe(node, configured!(usage.process.node_parent)).unwrap_or(0);
+            let above: u64 = pointer(node, configured!(usage.process.node_parent));
             if above == 0 {
                 return used <= CGROUP_PATH_SIZE;
             }
-            let name: u64 = probe(node, configured!(usage.process.node_name)).unwrap_or(0);
+            let name: u64 = pointer(node, configured!(usage.process.node_name));
             if !push(path, &mut used, 512, name) {
                 return false;
             }
