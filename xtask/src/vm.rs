@@ -1,4 +1,4 @@
-//! `cargo xtask vm`: the live tests on stock Debian kernels, each in a virtual machine of its own.
+//! `cargo xtask vm`: the live tests on stock Debian kernels, each in a virtual machine of its own, all at once.
 //!
 //! **Owns:** which kernels, and that all of them run whatever becomes of the others.
 //! **Never:** touches the kernel of this machine, and needs root only to install packages.
@@ -28,6 +28,7 @@ use crate::test::suites::{self, Suite};
 use crate::{build, packages};
 use emulator::Emulator;
 use kernel::Series;
+use machine::Machine;
 use userland::Userland;
 
 /// The kernels of Debian 12: the one that it came with, and the newest one that it offers.
@@ -107,18 +108,27 @@ fn on_each(
     let Some(userland) = userland.filter(|_| gathered) else {
         return;
     };
-    for &series in series {
-        report.tests(&format!("linux {series}"), || {
-            on(series, emulator, place, &userland).unwrap_or_else(Outcome::not_started)
-        });
-    }
+    let machines: Vec<_> = series
+        .iter()
+        .map(|&series| {
+            let machine = prepare(series, emulator, place, &userland);
+            let run = || machine.map_or_else(Outcome::not_started, Machine::run);
+            (format!("linux {series}"), run)
+        })
+        .collect();
+    // An emulated machine takes one CPU, and most of an hour for two of them would be waited away.
+    report.tests_at_once(machines);
 }
 
-fn on(series: Series, emulator: &Emulator, place: &Place, userland: &Userland) -> Result<Outcome> {
+fn prepare(
+    series: Series,
+    emulator: &Emulator,
+    place: &Place,
+    userland: &Userland,
+) -> Result<Machine> {
     let directory = directory(place);
     let kernel = kernel::get(series, &directory)?;
-    let machine = machine::prepare(emulator, &kernel, userland, &directory)?;
-    Ok(machine.run())
+    machine::prepare(series, emulator, &kernel, userland, &directory)
 }
 
 /// Where kernels, QEMU where it is not installed, and consoles are kept.

@@ -1,7 +1,8 @@
 //! How far the tests are, and how they went.
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -30,16 +31,20 @@ impl Report {
         println!("== {name}");
         let start = Instant::now();
         let done = work();
-        let seconds = start.elapsed().as_secs_f32();
+        self.ended(name, &done, start.elapsed());
+        done.is_ok()
+    }
+
+    fn ended(&mut self, name: &str, done: &Result<()>, took: Duration) {
+        let seconds = took.as_secs_f32();
         self.steps += 1;
-        match &done {
+        match done {
             Ok(()) => println!("== {name}: ok, {seconds:.1} s"),
             Err(error) => {
                 println!("{error:#}\n== {name}: FAILED, {seconds:.1} s");
                 self.failed.push(name.to_owned());
             }
         }
-        done.is_ok()
     }
 
     /// The same for a step that counts tests.
@@ -51,6 +56,31 @@ impl Report {
             outcome.ended
         });
         self.counts += counts;
+    }
+
+    /// The same for steps that run at the same time; their ends are told together, in their order.
+    pub(crate) fn tests_at_once<W: FnOnce() -> Outcome + Send>(&mut self, steps: Vec<(String, W)>) {
+        for (name, _) in &steps {
+            println!("== {name}");
+        }
+        let timed = |work: W| {
+            let start = Instant::now();
+            (work(), start.elapsed())
+        };
+        let ended: Vec<_> = thread::scope(|scope| {
+            let begun: Vec<_> = steps
+                .into_iter()
+                .map(|(name, work)| (name, scope.spawn(move || timed(work))))
+                .collect();
+            begun
+                .into_iter()
+                .map(|(name, step)| (name, step.join().expect("a step does not panic")))
+                .collect()
+        });
+        for (name, (outcome, took)) in ended {
+            self.counts += outcome.counts;
+            self.ended(&name, &outcome.ended, took);
+        }
     }
 
     /// Prints the last line.
@@ -85,6 +115,8 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
 
     #[test]
@@ -108,6 +140,32 @@ mod tests {
         let line = report.last_line();
         assert!(
             line.starts_with("FAILED: clippy, tests live · 3 tests passed, 1 failed"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn steps_at_once_wait_for_each_other_and_are_all_counted() {
+        let meet = Barrier::new(2);
+        let step = |passed, ended: Result<()>| {
+            let meet = &meet;
+            move || {
+                meet.wait();
+                let counts = Counts {
+                    passed,
+                    ..Counts::default()
+                };
+                Outcome { counts, ended }
+            }
+        };
+        let mut report = Report::new();
+        report.tests_at_once(vec![
+            ("linux 6.1".to_owned(), step(1, Ok(()))),
+            ("linux 6.12".to_owned(), step(2, Err(anyhow::anyhow!("no")))),
+        ]);
+        let line = report.last_line();
+        assert!(
+            line.starts_with("FAILED: linux 6.12 · 3 tests passed"),
             "{line}"
         );
     }

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use super::accelerator::Accelerator;
 use super::console::{Console, Next};
 use super::emulator::Emulator;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Series};
 use super::modules;
 use super::userland::Userland;
 use crate::root::NotAllowed;
@@ -42,6 +42,8 @@ const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet loglevel=3 panic=-1 oops=pan
 
 /// A machine that can be booted.
 pub(super) struct Machine {
+    /// Before each of its lines, as others tell theirs at the same time.
+    name: String,
     qemu: Command,
     accelerator: Accelerator,
     log: PathBuf,
@@ -64,6 +66,7 @@ pub(super) fn qemu(emulator: &Emulator, accelerator: Accelerator, image: &Path) 
 ///
 /// [`NotAllowed`] where this machine's programs cannot run in it.
 pub(super) fn prepare(
+    series: Series,
     emulator: &Emulator,
     kernel: &Kernel,
     userland: &Userland,
@@ -82,6 +85,7 @@ pub(super) fn prepare(
     qemu.arg("-initrd").arg(&archive);
     qemu.args(["-append", KERNEL_ARGUMENTS]);
     Ok(Machine {
+        name: series.to_string(),
         qemu,
         accelerator,
         log: directory.join(format!("{}.log", kernel.release)),
@@ -107,7 +111,7 @@ impl Machine {
     fn listen(&mut self, reader: &mut Reader, verdict: &mut Verdict) -> Result<()> {
         let mut log = File::create(&self.log)
             .with_context(|| format!("cannot write {}", self.log.display()))?;
-        println!("booting ({})", self.accelerator);
+        println!("{}: booting ({})", self.name, self.accelerator);
         let start = Instant::now();
         let console = Console::start(&mut self.qemu)?;
         loop {
@@ -121,7 +125,7 @@ impl Machine {
             writeln!(log, "{line}")
                 .with_context(|| format!("cannot write {}", self.log.display()))?;
             if reader.shows(&line) {
-                println!("{line}");
+                println!("{}: {line}", self.name);
             }
             if HANGS.iter().any(|hang| line.contains(hang)) {
                 bail!("the kernel failed: {line}");
@@ -205,6 +209,7 @@ mod tests {
         let mut qemu = Command::new("sh");
         qemu.args(["-c", script]);
         let machine = Machine {
+            name: "sh".to_owned(),
             qemu,
             accelerator: Accelerator::Emulation,
             log: log.clone(),
