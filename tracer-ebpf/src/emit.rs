@@ -5,7 +5,10 @@ use core::mem::MaybeUninit;
 use aya_ebpf::{
     EbpfContext,
     bindings::BPF_F_MMAPABLE,
-    helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_boot_ns},
+    helpers::{
+        bpf_get_smp_processor_id,
+        generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit},
+    },
     macros::map,
     maps::{Array, RingBuf},
 };
@@ -55,12 +58,18 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
 ) -> bool {
     let sent = emit_silently(kind, mono_ns, fill);
     if !sent {
-        // SAFETY: the helper takes nothing and only reads a number.
-        debug!(ctx, "ring buffer full on cpu {}", unsafe {
-            bpf_get_smp_processor_id()
-        });
+        say_full(ctx);
     }
     sent
+}
+
+/// Says in the kernel side's own log that there was no room.
+#[inline(always)]
+pub(crate) fn say_full<C: EbpfContext>(ctx: &C) {
+    // SAFETY: the helper takes nothing and only reads a number.
+    debug!(ctx, "ring buffer full on cpu {}", unsafe {
+        bpf_get_smp_processor_id()
+    });
 }
 
 /// The same without a word in the kernel side's own log, where there is no context to say it with.
@@ -75,8 +84,35 @@ pub(crate) fn emit_silently<R: 'static>(
         return false;
     };
     let record = MaybeUninit::as_mut_ptr(&mut entry);
-    // SAFETY: the entry is a reserved record, aligned to eight bytes by the ring buffer, and every
-    // record begins with a header.
+    // SAFETY: the entry is a reserved record, aligned to eight bytes by the ring buffer.
+    unsafe { begin(record, kind, mono_ns) };
+    fill(record);
+    entry.submit(0);
+    true
+}
+
+/// Reserves room for records behind one another, `size` bytes in all, which the verifier must know; null where there is
+/// none.
+///
+/// A record that is told with another one costs no second reservation, and that is most of what it costs: it takes the
+/// ring buffer's lock, and submitting waits until all that was written has left for the other CPUs.
+#[inline(always)]
+pub(crate) fn reserve(size: usize) -> *mut u8 {
+    // SAFETY: the map is a ring buffer; the verifier demands that what is reserved be submitted.
+    unsafe { bpf_ringbuf_reserve((&raw const EVENTS).cast_mut().cast(), size as u64, 0).cast() }
+}
+
+/// Hands over what [`reserve`] gave, written whole.
+#[inline(always)]
+pub(crate) unsafe fn submit(room: *mut u8) {
+    // SAFETY: the caller has it from `reserve`.
+    unsafe { bpf_ringbuf_submit(room.cast(), 0) }
+}
+
+/// Writes how a record begins.
+#[inline(always)]
+pub(crate) unsafe fn begin<R>(record: *mut R, kind: u16, mono_ns: u64) {
+    // SAFETY: the caller has room for a record, aligned to eight bytes, and every record begins with a header.
     unsafe {
         record.cast::<Header>().write(Header {
             kind,
@@ -85,9 +121,6 @@ pub(crate) fn emit_silently<R: 'static>(
             mono_ns,
         });
     }
-    fill(record);
-    entry.submit(0);
-    true
 }
 
 /// Counts a record that found no room.
@@ -97,7 +130,7 @@ pub(crate) fn emit_silently<R: 'static>(
 /// always), so plain writes do. Before that a nested hook could cost a count; the agent then still
 /// knows that some were lost.
 #[inline(always)]
-fn count_lost(kind: u16, mono_ns: u64) {
+pub(crate) fn count_lost(kind: u16, mono_ns: u64) {
     // SAFETY: the helper takes nothing and only reads a number.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let Some(counter) = LOSSES.get_ptr_mut(cpu) else {

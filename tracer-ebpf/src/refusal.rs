@@ -74,9 +74,9 @@ pub(crate) unsafe fn timewait_fate(
 unsafe fn no_bucket_left(socket: Typed) -> bool {
     // SAFETY: as above; what lies beyond the socket is read with a helper that cannot fault.
     let full = (|| unsafe {
-        let netns: Typed = read(socket, present(configured!(offsets.netns))?);
-        let count: u32 = probe(netns as u64, configured!(minisock.offsets.timewait_count))?;
-        let limit: u32 = probe(netns as u64, configured!(minisock.offsets.timewait_limit))?;
+        let netns: u64 = probe(socket as u64, configured!(offsets.netns))?;
+        let count: u32 = probe(netns, configured!(minisock.offsets.timewait_count))?;
+        let limit: u32 = probe(netns, configured!(minisock.offsets.timewait_limit))?;
         let time: i32 = probe(socket as u64, configured!(minisock.offsets.fin_wait2_time))?;
         Some(count.wrapping_sub(1) >= limit && time >= 0)
     })();

@@ -8,17 +8,19 @@
 
 use aya_ebpf::{
     helpers::{
-        bpf_get_current_comm, bpf_probe_read_kernel,
-        generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock},
+        bpf_probe_read_kernel,
+        generated::{bpf_get_current_comm, bpf_get_socket_cookie, bpf_skc_to_tcp_sock},
     },
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use tracer_ebpf::{KIND_STATE_CHANGE, StateChangeRecord, known};
+use tracer_ebpf::{
+    KIND_STATE_CHANGE, KIND_TRAFFIC, STATE_CHANGE_SIZE, StateChangeRecord, TRAFFIC_SIZE, known,
+};
 
 use crate::{
-    closing::tell_traffic,
-    emit::{emit, now_ns},
+    closing::write_traffic,
+    emit::{begin, count_lost, now_ns, reserve, say_full, submit},
     filter::{Halves, mapped, passes_netns, passes_remote},
     follow::is_followed,
     loaded::{configured, present},
@@ -62,27 +64,8 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
     let new_state: i32 = ctx.arg(2);
 
     unsafe {
-        let Wanted {
-            protocol,
-            family,
-            remote_port,
-            netns,
-        } = wanted(socket)?;
-        let ipv6 = family == AF_INET6;
-
-        // The local end is in `struct inet_sock`, which only the wider type reaches.
-        let tcp: Typed = bpf_skc_to_tcp_sock(socket.cast_mut().cast()).cast();
-        if tcp.is_null() {
-            return None;
-        }
-
+        let wanted = wanted(socket)?;
         let fate = timewait_fate(ctx, socket, old_state, new_state);
-        let unnamed_child =
-            old_state == TCP_LISTEN && new_state == TCP_SYN_RECV && remote_port == 0;
-        let cookie = match unnamed_child {
-            true => 0,
-            false => cookie(socket),
-        };
         let holds = match present(configured!(offsets.lock_owned)) {
             Some(at) => read::<u32>(socket, at) != 0,
             None => false,
@@ -91,77 +74,116 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
         if holds {
             task.tell(mono_ns);
         }
-        if new_state == TCP_CLOSE && old_state != TCP_LISTEN {
-            tell_traffic(ctx, mono_ns, socket, tcp, cookie, old_state);
+        // What a connection carried is told just before it closes, in the same piece of the ring buffer.
+        let closes = new_state == TCP_CLOSE && old_state != TCP_LISTEN;
+        let room = match closes {
+            true => reserve(TRAFFIC_SIZE + STATE_CHANGE_SIZE),
+            false => reserve(STATE_CHANGE_SIZE),
+        };
+        if room.is_null() {
+            if closes {
+                count_lost(KIND_TRAFFIC, mono_ns);
+            }
+            count_lost(KIND_STATE_CHANGE, mono_ns);
+            say_full(ctx);
+            return None;
         }
-        let sent = emit(
-            ctx,
-            KIND_STATE_CHANGE,
-            mono_ns,
-            |record: *mut StateChangeRecord| {
-                let mut flags = fate | task.flags();
-                (*record).socket = socket as u64;
-                (*record).old_state = old_state as u16;
-                (*record).new_state = new_state as u16;
-                (*record).family = family;
-                (*record).protocol = protocol;
-                (*record).remote_port = remote_port;
-                (*record).incarnation = task.incarnation;
+        let record: *mut StateChangeRecord = match closes {
+            true => room.wrapping_add(TRAFFIC_SIZE).cast(),
+            false => room.cast(),
+        };
+        begin(record, KIND_STATE_CHANGE, mono_ns);
+        (*record).socket = socket as u64;
+        (*record).old_state = old_state as u16;
+        (*record).new_state = new_state as u16;
+        (*record).tgid = task.tgid;
+        (*record).tid = task.tid;
+        (*record).incarnation = task.incarnation;
+        write_task_name(&raw mut (*record).comm);
 
-                (*record).cookie = cookie;
-                if cookie != 0 {
-                    flags |= known::COOKIE;
-                }
-                (*record).netns = netns.unwrap_or(0);
-                if netns.is_some() {
-                    flags |= known::NETNS;
-                }
-                (*record).cgroup = cgroup_id(socket, &mut flags);
-                optional(configured!(offsets.uid), known::UID, &mut flags, |at| {
-                    (*record).uid = at.map_or(0, |at| read(socket, at));
-                });
-                optional(configured!(offsets.error), known::ERROR, &mut flags, |at| {
-                    (*record).error = at.map_or(0, |at| read(socket, at));
-                });
-                optional(
-                    configured!(offsets.bound_port),
-                    known::BOUND_PORT,
-                    &mut flags,
-                    |at| {
-                        (*record).bound_port = at.map_or(0, |at| read(socket, at));
-                    },
-                );
-                optional(
-                    configured!(offsets.lock_owned),
-                    known::LOCK_OWNER,
-                    &mut flags,
-                    |_| (),
-                );
-                if holds {
-                    flags |= known::HOLDS_SOCKET;
-                    if is_followed(task.tgid) {
-                        flags |= known::FOLLOWED;
-                    }
-                }
-                local_end(socket, tcp, ipv6, record);
-                let remote = remote_bytes(socket, ipv6);
-                write_halves(&raw mut (*record).remote_addr, remote);
-                (*record).tgid = task.tgid;
-                (*record).tid = task.tid;
-                (*record).comm = task_name();
-                (*record).known = flags;
-            },
-        );
-        // Of a change that is lost nobody learns who uses the socket, so a later use is to be told.
-        if sent {
-            users::note(cookie, holds.then_some(&task));
+        let unnamed_child =
+            old_state == TCP_LISTEN && new_state == TCP_SYN_RECV && wanted.remote_port == 0;
+        let cookie = match unnamed_child {
+            true => 0,
+            false => cookie(socket),
+        };
+        let mut flags = fate | task.flags();
+        if holds {
+            flags |= known::HOLDS_SOCKET;
+            if is_followed(task.tgid) {
+                flags |= known::FOLLOWED;
+            }
         }
+        write_socket(socket, &wanted, cookie, flags, record);
+        if closes {
+            write_traffic(room.cast(), mono_ns, socket, wanted.tcp, cookie, old_state);
+        }
+        // Of a change that is lost nobody learns who uses the socket, so a later use is to be told.
+        users::note(cookie, holds.then_some(&task));
+        submit(room);
     }
     Some(())
 }
 
+/// Writes what a socket is, and the flags with what of it is known.
+#[inline(always)]
+unsafe fn write_socket(
+    socket: Typed,
+    wanted: &Wanted,
+    cookie: u64,
+    mut flags: u32,
+    record: *mut StateChangeRecord,
+) {
+    let tcp = wanted.tcp;
+    let ipv6 = wanted.family == AF_INET6;
+    // SAFETY: the verifier checks every read, and the record is a reserved one.
+    unsafe {
+        (*record).family = wanted.family;
+        (*record).protocol = wanted.protocol;
+        (*record).remote_port = wanted.remote_port;
+        (*record).cookie = cookie;
+        if cookie != 0 {
+            flags |= known::COOKIE;
+        }
+        (*record).netns = wanted.netns.unwrap_or(0);
+        if wanted.netns.is_some() {
+            flags |= known::NETNS;
+        }
+        (*record).cgroup = cgroup_id(tcp, &mut flags);
+        optional(configured!(offsets.uid), known::UID, &mut flags, |at| {
+            (*record).uid = at.map_or(0, |at| read(socket, at));
+        });
+        optional(configured!(offsets.error), known::ERROR, &mut flags, |at| {
+            (*record).error = at.map_or(0, |at| read(socket, at));
+        });
+        optional(
+            configured!(offsets.bound_port),
+            known::BOUND_PORT,
+            &mut flags,
+            |at| {
+                (*record).bound_port = at.map_or(0, |at| read(socket, at));
+            },
+        );
+        optional(
+            configured!(offsets.lock_owned),
+            known::LOCK_OWNER,
+            &mut flags,
+            |_| (),
+        );
+        local_end(socket, tcp, ipv6, record);
+        write_halves(
+            &raw mut (*record).remote_addr,
+            remote_bytes(socket, ipv6),
+        );
+        (*record).known = flags;
+    }
+}
+
 /// A TCP socket that the filters let pass, and what they had to look at.
 pub(crate) struct Wanted {
+    /// The socket as the wider type. The verifier trusts it less than the hook's own pointer, and so does not look
+    /// through all types of the kernel for each pointer that is read from it: a read of the first is 2 ms of a start.
+    pub(crate) tcp: Typed,
     protocol: u16,
     family: u16,
     remote_port: u16,
@@ -179,19 +201,25 @@ pub(crate) unsafe fn wanted(socket: Typed) -> Option<Wanted> {
         if protocol != IPPROTO_TCP {
             return None;
         }
+        // The local end is in `struct inet_sock`, which only the wider type reaches.
+        let tcp: Typed = bpf_skc_to_tcp_sock(socket.cast_mut().cast()).cast();
+        if tcp.is_null() {
+            return None;
+        }
         let family: u16 = read(socket, present(configured!(offsets.family))?);
         let ipv6 = family == AF_INET6;
         let remote_port = u16::from_be(read(socket, present(configured!(offsets.remote_port))?));
         if !passes_remote(ipv6, remote_port, || remote_address(socket, ipv6)) {
             return None;
         }
-        let netns = netns_inode(socket);
+        let netns = netns_inode(tcp);
         if let Some(inode) = netns
             && !passes_netns(inode)
         {
             return None;
         }
-        inside_cgroup(socket).then_some(Wanted {
+        inside_cgroup(tcp).then_some(Wanted {
+            tcp,
             protocol,
             family,
             remote_port,
@@ -212,16 +240,23 @@ fn optional(offset: u32, flag: u32, flags: &mut u32, write: impl FnOnce(Option<u
 
 /// The socket's cookie, made now if it has none; zero where this kernel tells none.
 ///
+/// The helper, which may have to make one, is called only where the socket shows none.
+///
 /// Before Linux 6.15 a listener's child shows no remote port at its first change, still has the listener's cookie,
 /// and is given its own afterwards (`inet_csk_clone_lock`): neither that cookie nor one made there
 /// would be its own, so it is not to be asked for.
 #[inline(always)]
 pub(crate) unsafe fn cookie(socket: Typed) -> u64 {
-    if present(configured!(offsets.cookie)).is_none() {
+    let Some(at) = present(configured!(offsets.cookie)) else {
         return 0;
+    };
+    // SAFETY: the verifier knows that the socket is one, and checks the read.
+    unsafe {
+        match read::<u64>(socket, at) {
+            0 => bpf_get_socket_cookie(socket.cast_mut().cast()),
+            made => made,
+        }
     }
-    // SAFETY: the verifier knows that the socket is one.
-    unsafe { bpf_get_socket_cookie(socket.cast_mut().cast()) }
 }
 
 #[inline(always)]
@@ -339,8 +374,9 @@ pub(crate) unsafe fn write_halves(place: *mut [u8; 16], halves: Halves) {
     unsafe { place.cast::<Halves>().write(halves) }
 }
 
-/// The name of the task on the CPU.
+/// Writes the name of the task on the CPU to where it belongs.
 #[inline(always)]
-pub(crate) fn task_name() -> [u8; 16] {
-    bpf_get_current_comm().unwrap_or([0; 16])
+pub(crate) unsafe fn write_task_name(place: *mut [u8; 16]) {
+    // SAFETY: the caller has room for sixteen bytes, which the helper writes whatever it returns.
+    unsafe { bpf_get_current_comm(place.cast(), size_of::<[u8; 16]>() as u32) };
 }

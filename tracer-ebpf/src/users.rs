@@ -24,7 +24,7 @@ use crate::{
     loaded::{configured, present},
     minisocks::probe,
     processes::{Task, current_program},
-    typed::{Typed, read, task_name},
+    typed::{Typed, read, write_task_name},
 };
 
 /// How many sockets are remembered; of two in the same slot, the one that changed
@@ -154,7 +154,7 @@ unsafe fn tell<C: EbpfContext>(
             (*record).tid = task.tid;
             (*record).what = what;
             (*record).incarnation = task.incarnation;
-            (*record).comm = task_name();
+            write_task_name(&raw mut (*record).comm);
         }
     }))
 }

@@ -156,7 +156,7 @@ impl Live {
             let Some(record) = ring.next() else {
                 return true;
             };
-            batch.push(&record);
+            batch.push_all(&record);
         }
         false
     }
