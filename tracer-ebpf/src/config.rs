@@ -18,6 +18,28 @@ pub const CLASSIC_ENTRY_SIZE: usize = 96;
 /// How many processes can be followed at once.
 pub const FOLLOWED_PROCESSES: u32 = 16_384;
 
+/// From here on, the displacement of a load stands for a field of [`Config`] that holds an offset: see [`placeholder`].
+pub const FIRST_PLACEHOLDER: usize = 0x6000;
+
+/// By how much the displacements differ of two fields that are behind one another: what is read may begin so many
+/// bytes behind the offset.
+pub const PLACEHOLDER_STEP: usize = 16;
+
+/// Returns the displacement that stands for the offset which the field of [`Config`] holds that begins at `at`.
+///
+/// The kernel side is compiled with these, and the agent puts the running kernel's offsets in their place before loading, as
+/// other loaders do by CO-RE relocations, which Rust's compiler does not make. A field is then read by one instruction;
+/// a value that is only known as the program runs would take seven, two of them of ten bytes.
+///
+/// # Panics
+///
+/// As it is compiled: for a field beyond those that a displacement can stand for.
+pub const fn placeholder(at: usize) -> usize {
+    let displacement = FIRST_PLACEHOLDER + at / 4 * PLACEHOLDER_STEP;
+    assert!(displacement + PLACEHOLDER_STEP <= 1 << 15);
+    displacement
+}
+
 /// How many ranges of kernel code the kernel side can tell apart.
 pub const CALLER_RANGES: usize = 48;
 
@@ -67,6 +89,8 @@ pub struct SocketOffsets {
     pub lock_owned: u32,
     /// `struct sock`: `sk_err`.
     pub error: u32,
+    /// Which of these fields the running kernel has: bits of [`known`](crate::known), as far as that alone decides.
+    pub known: u32,
 }
 
 /// Offsets of the classic tracepoint's fields in its entry, in bytes, from its `format` file.
@@ -256,8 +280,6 @@ pub struct UsageConfig {
     pub tells_processes: u32,
     /// Whether `tcp_send_reset` has a reason as its third argument: 1, else 0.
     pub tells_reset_reasons: u32,
-    /// Zero.
-    pub reserved: u32,
     /// Where fields of a process stand.
     pub process: ProcessOffsets,
 }
@@ -306,6 +328,9 @@ pub struct TrafficOffsets {
     pub program: u32,
     /// `struct sock`: `skc_state`.
     pub state: u32,
+    /// Which of these fields the running kernel has: bits of [`traffic_known`](crate::traffic_known), as far as that alone
+    /// decides.
+    pub known: u32,
 }
 
 /// An address prefix: an address matches when its bits under `mask` equal `addr`.
@@ -369,16 +394,14 @@ pub struct Config {
     pub offsets: SocketOffsets,
     /// For the classic hook.
     pub classic: ClassicOffsets,
-    /// Keeps the filter's 64-bit fields aligned.
-    pub reserved: u32,
     /// For both.
     pub filter: KernelFilter,
-    /// For timewait and request sockets.
-    pub minisock: MinisockConfig,
     /// For processes, and for what happens between state changes.
     pub usage: UsageConfig,
     /// For what a socket tells as it closes.
     pub traffic: TrafficOffsets,
+    /// For timewait and request sockets.
+    pub minisock: MinisockConfig,
     /// For the processes that are followed.
     pub follow: FollowConfig,
 }
@@ -411,6 +434,7 @@ impl Config {
             uid: ABSENT,
             lock_owned: ABSENT,
             error: ABSENT,
+            known: 0,
         },
         classic: ClassicOffsets {
             socket: ABSENT,
@@ -426,7 +450,6 @@ impl Config {
             local_addr6: ABSENT,
             remote_addr6: ABSENT,
         },
-        reserved: 0,
         filter: KernelFilter {
             family: 0,
             remote_ports_len: 0,
@@ -442,50 +465,9 @@ impl Config {
             cgroup_level: 0,
             reserved: 0,
         },
-        minisock: MinisockConfig {
-            timewait_handler: 0,
-            request_handler: 0,
-            tells_refusal: 0,
-            dance_schedules: 0,
-            kill_tells_ends: 0,
-            callers: [CallerRange {
-                start: 0,
-                end: 0,
-                caller: 0,
-            }; CALLER_RANGES],
-            offsets: MinisockOffsets {
-                family: ABSENT,
-                local_port: ABSENT,
-                remote_port: ABSENT,
-                local_addr4: ABSENT,
-                remote_addr4: ABSENT,
-                local_addr6: ABSENT,
-                remote_addr6: ABSENT,
-                cookie: ABSENT,
-                netns: ABSENT,
-                netns_inode: ABSENT,
-                state: ABSENT,
-                timer_function: ABSENT,
-                timer_expires: ABSENT,
-                timer_pending: ABSENT,
-                timewait_timer: ABSENT,
-                timewait_substate: ABSENT,
-                timewait_entered: ABSENT,
-                request_timer: ABSENT,
-                request_retransmits: ABSENT,
-                request_listener: ABSENT,
-                request_acked: ABSENT,
-                request_acked_mask: 0,
-                listener_defers: ABSENT,
-                timewait_count: ABSENT,
-                timewait_limit: ABSENT,
-                fin_wait2_time: ABSENT,
-            },
-        },
         usage: UsageConfig {
             tells_processes: 0,
             tells_reset_reasons: 0,
-            reserved: 0,
             process: ProcessOffsets {
                 flags: ABSENT,
                 leader: ABSENT,
@@ -535,6 +517,47 @@ impl Config {
             linger_time: ABSENT,
             program: ABSENT,
             state: ABSENT,
+            known: 0,
+        },
+        minisock: MinisockConfig {
+            timewait_handler: 0,
+            request_handler: 0,
+            tells_refusal: 0,
+            dance_schedules: 0,
+            kill_tells_ends: 0,
+            callers: [CallerRange {
+                start: 0,
+                end: 0,
+                caller: 0,
+            }; CALLER_RANGES],
+            offsets: MinisockOffsets {
+                family: ABSENT,
+                local_port: ABSENT,
+                remote_port: ABSENT,
+                local_addr4: ABSENT,
+                remote_addr4: ABSENT,
+                local_addr6: ABSENT,
+                remote_addr6: ABSENT,
+                cookie: ABSENT,
+                netns: ABSENT,
+                netns_inode: ABSENT,
+                state: ABSENT,
+                timer_function: ABSENT,
+                timer_expires: ABSENT,
+                timer_pending: ABSENT,
+                timewait_timer: ABSENT,
+                timewait_substate: ABSENT,
+                timewait_entered: ABSENT,
+                request_timer: ABSENT,
+                request_retransmits: ABSENT,
+                request_listener: ABSENT,
+                request_acked: ABSENT,
+                request_acked_mask: 0,
+                listener_defers: ABSENT,
+                timewait_count: ABSENT,
+                timewait_limit: ABSENT,
+                fin_wait2_time: ABSENT,
+            },
         },
         follow: FollowConfig {
             is_on: 0,
@@ -543,6 +566,15 @@ impl Config {
             reserved: 0,
         },
     };
+
+    /// Returns the value of the field that a [`placeholder`] stands for.
+    ///
+    /// `None` for a number that no field has.
+    pub fn field(&self, number: usize) -> Option<u32> {
+        let bytes = self.to_bytes();
+        let field = bytes.get(number * 4..)?.first_chunk()?;
+        Some(u32::from_ne_bytes(*field))
+    }
 
     /// Returns the bytes that the object's variable shall hold.
     pub fn to_bytes(self) -> [u8; CONFIG_SIZE] {
@@ -553,7 +585,7 @@ impl Config {
 }
 
 const _: () = {
-    assert!(size_of::<SocketOffsets>() == 21 * 4);
+    assert!(size_of::<SocketOffsets>() == 22 * 4);
     assert!(size_of::<ClassicOffsets>() == 12 * 4);
     assert!(size_of::<Prefix>() == 32);
     assert!(
@@ -562,15 +594,14 @@ const _: () = {
     );
     assert!(size_of::<MinisockOffsets>() == 26 * 4);
     assert!(size_of::<CallerRange>() == 24);
-    assert!(size_of::<UsageConfig>() == 28 * 4);
-    assert!(size_of::<TrafficOffsets>() == 20 * 4);
+    assert!(size_of::<UsageConfig>() == 27 * 4);
+    assert!(size_of::<TrafficOffsets>() == 21 * 4);
     assert!(size_of::<MinisockConfig>() == 5 * 8 + CALLER_RANGES * 24 + 26 * 4);
     assert!(size_of::<FollowConfig>() == 4 * 4);
     assert!(
         CONFIG_SIZE
-            == 21 * 4
+            == 22 * 4
                 + 12 * 4
-                + 4
                 + size_of::<KernelFilter>()
                 + size_of::<MinisockConfig>()
                 + size_of::<UsageConfig>()

@@ -29,6 +29,15 @@ macro_rules! configured {
 }
 pub(crate) use configured;
 
+/// The displacement that stands for an offset until the object is loaded: `placed!(offsets.family)`. Where the running kernel
+/// has no such field, what is read there is zero.
+macro_rules! placed {
+    ($($field:tt)+) => {
+        const { tracer_ebpf::placeholder(core::mem::offset_of!(tracer_ebpf::Config, $($field)+)) }
+    };
+}
+pub(crate) use placed;
+
 /// Takes an offset for what it is: `None` where the running kernel has no such field.
 #[inline(always)]
 pub(crate) fn present(offset: u32) -> Option<usize> {

@@ -26,7 +26,7 @@ use tracer_ebpf::{
 
 use crate::{
     emit::emit_silently,
-    loaded::{configured, present},
+    loaded::{configured, placed, present},
     minisocks::probe,
     typed::{Typed, read},
 };
@@ -79,10 +79,10 @@ pub(crate) struct Task {
 /// What tells the process on the CPU from others, and from what it was before it became another program.
 #[inline(always)]
 pub(crate) fn current_program() -> u64 {
-    let executions = match present(configured!(usage.process.executions)) {
-        // SAFETY: the offset comes from the kernel's own types, and the verifier checks it.
-        Some(at) => unsafe { read::<u32>(bpf_get_current_task_btf().cast_const().cast(), at) },
-        None => 0,
+    // SAFETY: the verifier checks the read.
+    let executions: u32 = unsafe {
+        let task: Typed = bpf_get_current_task_btf().cast();
+        read(task, placed!(usage.process.executions))
     };
     program((bpf_get_current_pid_tgid() >> 32) as u32, executions)
 }
@@ -122,10 +122,10 @@ impl Task {
         // SAFETY: offsets come from the kernel's own types, and the verifier checks them.
         unsafe {
             let task: Typed = bpf_get_current_task_btf().cast();
-            let flags: u32 = read(task, present(configured!(usage.process.flags))?);
-            let leader: Typed = read(task, present(configured!(usage.process.leader))?);
-            let start: u64 = read(leader, present(configured!(usage.process.start))?);
-            let executions: u32 = read(task, present(configured!(usage.process.executions))?);
+            let flags: u32 = read(task, placed!(usage.process.flags));
+            let leader: Typed = read(task, placed!(usage.process.leader));
+            let start: u64 = read(leader, placed!(usage.process.start));
+            let executions: u32 = read(task, placed!(usage.process.executions));
             let mixed = (start ^ (u64::from(executions) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let incarnation = (mixed >> 48) as u16;
             Some((incarnation, executions, flags))

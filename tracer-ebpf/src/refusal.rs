@@ -1,11 +1,11 @@
 //! Whether a socket that closes was to go on as a timewait socket and got none.
 
 use aya_ebpf::programs::BtfTracePointContext;
-use tracer_ebpf::{caller, known};
+use tracer_ebpf::{ABSENT, caller, known};
 
 use crate::{
     callers,
-    loaded::{configured, present},
+    loaded::{configured, placed},
     minisocks::{last_armed, probe},
     typed::{Typed, read},
 };
@@ -39,15 +39,12 @@ pub(crate) unsafe fn timewait_fate(
         return 0;
     }
     // SAFETY: offsets come from the kernel's own types, and the verifier checks them.
-    let told = (|| unsafe {
-        let cookie: u64 = read(socket, present(configured!(offsets.cookie))?);
-        let error: u32 = read(socket, present(configured!(offsets.error))?);
-        Some((cookie, error))
-    })();
-    let Some((cookie, error)) = told else {
-        return 0;
+    let (cookie, error) = unsafe {
+        let cookie: u64 = read(socket, placed!(offsets.cookie));
+        let error: u32 = read(socket, placed!(offsets.error));
+        (cookie, error)
     };
-    if cookie == 0 {
+    if cookie == 0 || configured!(offsets.error) == ABSENT {
         return 0;
     }
     if last_armed() == cookie {

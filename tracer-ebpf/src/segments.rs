@@ -14,7 +14,7 @@ use tracer_ebpf::{KIND_SEGMENT, SegmentRecord, segment, usage_known};
 
 use crate::{
     emit::{emit, now_ns},
-    loaded::{configured, present},
+    loaded::{configured, placed, present},
     typed::{Typed, cookie, read, wanted},
 };
 
@@ -61,8 +61,8 @@ pub(crate) fn error_reported(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the verifier checks every access.
     let _ = unsafe {
         (|| {
-            let error: u32 = read(socket, present(configured!(offsets.error))?);
-            let state: u8 = read(socket, present(configured!(traffic.state))?);
+            let error: u32 = read(socket, placed!(offsets.error));
+            let state: u8 = read(socket, placed!(traffic.state));
             // What has closed a socket is told by its change to CLOSE.
             if error == 0 || state == TCP_CLOSE {
                 return None;
@@ -97,10 +97,11 @@ unsafe fn tell(
     if socket.is_null() {
         return None;
     }
+    present(configured!(traffic.state))?;
     let mono_ns = now_ns();
     // SAFETY: offsets come from the kernel's own types, and the verifier checks them.
     unsafe {
-        let state: u8 = read(socket, present(configured!(traffic.state))?);
+        let state: u8 = read(socket, placed!(traffic.state));
         if matches!(state, TCP_TIME_WAIT | TCP_LISTEN | TCP_NEW_SYN_RECV) {
             return None;
         }

@@ -18,7 +18,7 @@ use tracer_ebpf::{ABSENT, KIND_REQUEST, KIND_TIMEWAIT, caller, what};
 
 use crate::{
     callers,
-    loaded::{configured, present},
+    loaded::{configured, placed},
     minisocks::{Told, probe, tell},
     typed::{Typed, read},
 };
@@ -29,12 +29,7 @@ const TCP_TIME_WAIT: u8 = 6;
 #[inline(always)]
 unsafe fn minisock(timer: Typed) -> Option<(u16, u64)> {
     // SAFETY: the verifier knows a timer's type; what holds it is read without a fault.
-    let function: u64 = unsafe {
-        read(
-            timer,
-            present(configured!(minisock.offsets.timer_function))?,
-        )
-    };
+    let function: u64 = unsafe { read(timer, placed!(minisock.offsets.timer_function)) };
     let (kind, offset) = if function == configured!(minisock.timewait_handler) {
         (KIND_TIMEWAIT, configured!(minisock.offsets.timewait_timer))
     } else if function == configured!(minisock.request_handler) {

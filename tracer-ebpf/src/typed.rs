@@ -3,7 +3,7 @@
 //! # Kernel
 //!
 //! `trace_inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`,
-//! since Linux 4.16. Offsets are constants of the loaded object, so the verifier checks every read
+//! since Linux 4.16. Offsets are displacements in the instructions of the loaded object, so the verifier checks every read
 //! against the kernel's own types: a wrong offset is refused, not read.
 
 use aya_ebpf::{
@@ -15,7 +15,8 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use tracer_ebpf::{
-    KIND_STATE_CHANGE, KIND_TRAFFIC, STATE_CHANGE_SIZE, StateChangeRecord, TRAFFIC_SIZE, known,
+    ABSENT, KIND_STATE_CHANGE, KIND_TRAFFIC, STATE_CHANGE_SIZE, StateChangeRecord, TRAFFIC_SIZE,
+    known,
 };
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     emit::{begin, count_lost, now_ns, reserve, say_full, submit},
     filter::{Halves, mapped, passes_netns, passes_remote},
     follow::is_followed,
-    loaded::{configured, present},
+    loaded::{configured, placed, present},
     processes::Task,
     refusal::timewait_fate,
     users,
@@ -66,10 +67,7 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
     unsafe {
         let wanted = wanted(socket)?;
         let fate = timewait_fate(ctx, socket, old_state, new_state);
-        let holds = match present(configured!(offsets.lock_owned)) {
-            Some(at) => read::<u32>(socket, at) != 0,
-            None => false,
-        };
+        let holds = read::<u32>(socket, placed!(offsets.lock_owned)) != 0;
         let task = Task::current();
         if holds {
             task.tell(mono_ns);
@@ -107,7 +105,7 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
             true => 0,
             false => cookie(socket),
         };
-        let mut flags = fate | task.flags();
+        let mut flags = configured!(offsets.known) | fate | task.flags();
         if holds {
             flags |= known::HOLDS_SOCKET;
             if is_followed(task.tgid) {
@@ -150,31 +148,11 @@ unsafe fn write_socket(
             flags |= known::NETNS;
         }
         (*record).cgroup = cgroup_id(tcp, &mut flags);
-        optional(configured!(offsets.uid), known::UID, &mut flags, |at| {
-            (*record).uid = at.map_or(0, |at| read(socket, at));
-        });
-        optional(configured!(offsets.error), known::ERROR, &mut flags, |at| {
-            (*record).error = at.map_or(0, |at| read(socket, at));
-        });
-        optional(
-            configured!(offsets.bound_port),
-            known::BOUND_PORT,
-            &mut flags,
-            |at| {
-                (*record).bound_port = at.map_or(0, |at| read(socket, at));
-            },
-        );
-        optional(
-            configured!(offsets.lock_owned),
-            known::LOCK_OWNER,
-            &mut flags,
-            |_| (),
-        );
+        (*record).uid = read(socket, placed!(offsets.uid));
+        (*record).error = read(socket, placed!(offsets.error));
+        (*record).bound_port = read(socket, placed!(offsets.bound_port));
         local_end(socket, tcp, ipv6, record);
-        write_halves(
-            &raw mut (*record).remote_addr,
-            remote_bytes(socket, ipv6),
-        );
+        write_halves(&raw mut (*record).remote_addr, remote_bytes(socket, ipv6));
         (*record).known = flags;
     }
 }
@@ -195,8 +173,8 @@ pub(crate) struct Wanted {
 pub(crate) unsafe fn wanted(socket: Typed) -> Option<Wanted> {
     unsafe {
         let protocol = match configured!(offsets.protocol_size) {
-            1 => u16::from(read::<u8>(socket, present(configured!(offsets.protocol))?)),
-            _ => read::<u16>(socket, present(configured!(offsets.protocol))?),
+            1 => u16::from(read::<u8>(socket, placed!(offsets.protocol))),
+            _ => read::<u16>(socket, placed!(offsets.protocol)),
         };
         if protocol != IPPROTO_TCP {
             return None;
@@ -206,9 +184,9 @@ pub(crate) unsafe fn wanted(socket: Typed) -> Option<Wanted> {
         if tcp.is_null() {
             return None;
         }
-        let family: u16 = read(socket, present(configured!(offsets.family))?);
+        let family: u16 = read(socket, placed!(offsets.family));
         let ipv6 = family == AF_INET6;
-        let remote_port = u16::from_be(read(socket, present(configured!(offsets.remote_port))?));
+        let remote_port = u16::from_be(read(socket, placed!(offsets.remote_port)));
         if !passes_remote(ipv6, remote_port, || remote_address(socket, ipv6)) {
             return None;
         }
@@ -228,16 +206,6 @@ pub(crate) unsafe fn wanted(socket: Typed) -> Option<Wanted> {
     }
 }
 
-/// Lets `write` write a field, and marks it known where the running kernel has it.
-#[inline(always)]
-fn optional(offset: u32, flag: u32, flags: &mut u32, write: impl FnOnce(Option<usize>)) {
-    let at = present(offset);
-    if at.is_some() {
-        *flags |= flag;
-    }
-    write(at);
-}
-
 /// The socket's cookie, made now if it has none; zero where this kernel tells none.
 ///
 /// The helper, which may have to make one, is called only where the socket shows none.
@@ -247,12 +215,10 @@ fn optional(offset: u32, flag: u32, flags: &mut u32, write: impl FnOnce(Option<u
 /// would be its own, so it is not to be asked for.
 #[inline(always)]
 pub(crate) unsafe fn cookie(socket: Typed) -> u64 {
-    let Some(at) = present(configured!(offsets.cookie)) else {
-        return 0;
-    };
     // SAFETY: the verifier knows that the socket is one, and checks the read.
     unsafe {
-        match read::<u64>(socket, at) {
+        match read::<u64>(socket, placed!(offsets.cookie)) {
+            0 if configured!(offsets.cookie) == ABSENT => 0,
             0 => bpf_get_socket_cookie(socket.cast_mut().cast()),
             made => made,
         }
@@ -261,26 +227,34 @@ pub(crate) unsafe fn cookie(socket: Typed) -> u64 {
 
 #[inline(always)]
 unsafe fn netns_inode(socket: Typed) -> Option<u32> {
+    present(configured!(offsets.netns))?;
+    present(configured!(offsets.netns_inode))?;
     unsafe {
-        let netns: Typed = read(socket, present(configured!(offsets.netns))?);
-        Some(read(netns, present(configured!(offsets.netns_inode))?))
+        let netns: Typed = read(socket, placed!(offsets.netns));
+        Some(read(netns, placed!(offsets.netns_inode)))
     }
 }
 
 #[inline(always)]
 unsafe fn cgroup_id(socket: Typed, flags: &mut u32) -> u64 {
-    let id = (|| unsafe {
-        let cgroup: Typed = read(socket, present(configured!(offsets.cgroup))?);
-        let node: Typed = read(cgroup, present(configured!(offsets.cgroup_node))?);
-        Some(read::<u64>(node, present(configured!(offsets.cgroup_id))?))
-    })();
-    match id {
-        Some(id) if id != 0 => {
-            *flags |= known::CGROUP;
-            id
-        }
-        _ => 0,
+    // What the first two tell is followed, so they are read only where they are there.
+    let is_there = [
+        configured!(offsets.cgroup),
+        configured!(offsets.cgroup_node),
+    ];
+    if is_there.contains(&ABSENT) {
+        return 0;
     }
+    // SAFETY: the verifier checks the reads.
+    let id = unsafe {
+        let cgroup: Typed = read(socket, placed!(offsets.cgroup));
+        let node: Typed = read(cgroup, placed!(offsets.cgroup_node));
+        read::<u64>(node, placed!(offsets.cgroup_id))
+    };
+    if id != 0 {
+        *flags |= known::CGROUP;
+    }
+    id
 }
 
 /// Returns whether the socket belongs to the filter's cgroup or to one below it.
@@ -328,35 +302,22 @@ unsafe fn remote_address(socket: Typed, ipv6: bool) -> Halves {
 unsafe fn remote_bytes(socket: Typed, ipv6: bool) -> Halves {
     unsafe {
         if !ipv6 {
-            return match present(configured!(offsets.remote_addr4)) {
-                Some(at) => ipv4_bytes(read(socket, at)),
-                None => [0, 0],
-            };
+            return ipv4_bytes(read(socket, placed!(offsets.remote_addr4)));
         }
-        match present(configured!(offsets.remote_addr6)) {
-            Some(at) => [read(socket, at), read(socket, at + 8)],
-            None => [0, 0],
-        }
+        let at = placed!(offsets.remote_addr6);
+        [read(socket, at), read(socket, at + 8)]
     }
 }
 
 #[inline(always)]
 unsafe fn local_end(socket: Typed, tcp: Typed, ipv6: bool, record: *mut StateChangeRecord) {
     unsafe {
-        (*record).local_port = match present(configured!(offsets.local_port)) {
-            Some(at) => u16::from_be(read(tcp, at)),
-            None => 0,
-        };
+        (*record).local_port = u16::from_be(read(tcp, placed!(offsets.local_port)));
         let local = if ipv6 {
-            match present(configured!(offsets.local_addr6)) {
-                Some(at) => [read(socket, at), read(socket, at + 8)],
-                None => [0, 0],
-            }
+            let at = placed!(offsets.local_addr6);
+            [read(socket, at), read(socket, at + 8)]
         } else {
-            match present(configured!(offsets.local_addr4)) {
-                Some(at) => ipv4_bytes(read(tcp, at)),
-                None => [0, 0],
-            }
+            ipv4_bytes(read(tcp, placed!(offsets.local_addr4)))
         };
         write_halves(&raw mut (*record).local_addr, local);
     }

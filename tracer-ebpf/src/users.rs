@@ -21,7 +21,7 @@ use tracer_ebpf::{KIND_USE, UseRecord, known, usage, usage_known};
 use crate::{
     emit::{emit, now_ns},
     follow::is_followed,
-    loaded::{configured, present},
+    loaded::{configured, placed},
     minisocks::probe,
     processes::{Task, current_program},
     typed::{Typed, read, write_task_name},
@@ -79,9 +79,9 @@ pub(crate) fn received(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: offsets come from the kernel's own types, and the verifier checks them.
     let _ = unsafe {
         (|| {
-            let cookie: u64 = read(socket, present(configured!(offsets.cookie))?);
+            let cookie: u64 = read(socket, placed!(offsets.cookie));
             let user = changed(cookie)?;
-            if read::<u32>(socket, present(configured!(offsets.lock_owned))?) == 0 {
+            if read::<u32>(socket, placed!(offsets.lock_owned)) == 0 {
                 return None;
             }
             let task = Task::current();

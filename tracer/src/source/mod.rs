@@ -24,6 +24,7 @@ pub mod owners;
 pub mod port_settings;
 pub mod preflight;
 pub mod processes;
+mod relocate;
 pub mod snapshot;
 pub mod sock_diag;
 pub mod timewait_ages;

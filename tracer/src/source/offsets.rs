@@ -6,7 +6,7 @@
 //! `struct inet_sock` (`include/net/inet_sock.h`), `struct net`, `struct cgroup` and
 //! `struct kernfs_node`. Where one has no such field, the record goes without it.
 
-use tracer_ebpf::{ABSENT, SocketOffsets};
+use tracer_ebpf::{ABSENT, SocketOffsets, known};
 
 use super::btf::Btf;
 
@@ -33,7 +33,7 @@ pub(super) fn find(btf: &Btf<'_>) -> Result<FoundOffsets, &'static str> {
     let protocol = btf
         .field("sock", &["sk_protocol"])
         .ok_or("sock.sk_protocol")?;
-    let offsets = SocketOffsets {
+    let mut offsets = SocketOffsets {
         protocol: protocol.offset,
         protocol_size: protocol.size,
         family: common("skc_family").ok_or("sock_common.skc_family")?,
@@ -55,7 +55,17 @@ pub(super) fn find(btf: &Btf<'_>) -> Result<FoundOffsets, &'static str> {
         uid: or_absent(sock(&["sk_uid"])),
         lock_owned: or_absent(sock(&["sk_lock", "owned"])),
         error: or_absent(sock(&["sk_err"])),
+        known: 0,
     };
+    offsets.known = [
+        (offsets.uid, known::UID),
+        (offsets.error, known::ERROR),
+        (offsets.bound_port, known::BOUND_PORT),
+        (offsets.lock_owned, known::LOCK_OWNER),
+    ]
+    .into_iter()
+    .filter(|&(offset, _)| offset != ABSENT)
+    .fold(0, |known, (_, flag)| known | flag);
 
     let has = |needed: &[u32]| needed.iter().all(|&offset| offset != ABSENT);
     let told = [

@@ -6,7 +6,7 @@
 //! `struct css_set`, `struct kernfs_node`; and `struct tcp_sock` with the smaller ones that it begins with. Where one has
 //! no such field, the record goes without it.
 
-use tracer_ebpf::{ABSENT, ProcessOffsets, TrafficOffsets, UsageConfig};
+use tracer_ebpf::{ABSENT, ProcessOffsets, TrafficOffsets, UsageConfig, traffic_known as known};
 
 use super::btf::Btf;
 use super::preflight::{KernelRelease, kernel_release};
@@ -58,7 +58,6 @@ pub(super) fn processes(btf: &Btf<'_>) -> Option<UsageConfig> {
     let parameters = btf.parameters_of_pointer("btf_trace_tcp_send_reset");
     Some(UsageConfig {
         tells_processes: 1,
-        reserved: 0,
         tells_reset_reasons: u32::from(parameters.is_some_and(|count| count >= 4)),
         process,
     })
@@ -72,7 +71,7 @@ pub(super) fn traffic(btf: &Btf<'_>) -> TrafficOffsets {
     };
     let tcp = |name: &str| at("tcp_sock", &[name]);
     let connection = |name: &str| at("inet_connection_sock", &[name]);
-    TrafficOffsets {
+    let mut offsets = TrafficOffsets {
         bytes_sent: tcp("bytes_sent"),
         bytes_received: tcp("bytes_received"),
         bytes_acked: tcp("bytes_acked"),
@@ -93,7 +92,54 @@ pub(super) fn traffic(btf: &Btf<'_>) -> TrafficOffsets {
         linger_time: at("sock", &["sk_lingertime"]),
         program: at("sock", &["sk_socket"]),
         state: at("sock", &["__sk_common", "skc_state"]),
-    }
+        known: 0,
+    };
+    offsets.known = known_of(&offsets);
+    offsets
+}
+
+/// What of a closing socket is known where the kernel has these fields.
+fn known_of(offsets: &TrafficOffsets) -> u32 {
+    let has = |needed: &[u32]| !needed.contains(&ABSENT);
+    let told = [
+        (
+            has(&[
+                offsets.bytes_sent,
+                offsets.bytes_received,
+                offsets.bytes_acked,
+                offsets.bytes_retransmitted,
+            ]),
+            known::BYTES,
+        ),
+        (
+            has(&[offsets.segments_sent, offsets.segments_received]),
+            known::SEGMENTS,
+        ),
+        (has(&[offsets.retransmits]), known::RETRANSMITS),
+        (has(&[offsets.smoothed_rtt]), known::RTT),
+        (has(&[offsets.congestion_window]), known::CONGESTION_WINDOW),
+        (
+            has(&[offsets.received_up_to, offsets.read_up_to]),
+            known::UNREAD,
+        ),
+        (
+            has(&[offsets.written_up_to, offsets.acked_up_to]),
+            known::WAITING,
+        ),
+        (has(&[offsets.flags, offsets.linger_time]), known::FLAGS),
+        (
+            has(&[
+                offsets.pending_retransmits,
+                offsets.probes,
+                offsets.user_timeout,
+            ]),
+            known::TIMERS,
+        ),
+        (has(&[offsets.program]), known::PROGRAM),
+    ];
+    told.into_iter()
+        .filter(|&(is_known, _)| is_known)
+        .fold(0, |known, (_, flag)| known | flag)
 }
 
 /// Returns the kernel's reasons for a reset, by number, in the words of `enum sk_rst_reason` without what all share:

@@ -26,6 +26,7 @@ use crate::source::losses::Losses;
 use crate::source::minisocks;
 use crate::source::offsets;
 use crate::source::preflight::{KernelRelease, kernel_release};
+use crate::source::relocate::relocate;
 use crate::source::{processes, usage};
 
 /// The object, as the build left it.
@@ -208,6 +209,7 @@ fn format_file() -> PathBuf {
 }
 
 fn load(hook: Hook, options: &Options, config: Config) -> Result<Ebpf, LiveError> {
+    let code = relocate(OBJECT, &config).map_err(LiveError::Object)?;
     let bytes = config.to_bytes();
     // aya-log numbers its levels from 1, error, to 5, trace; zero lets the verifier drop them all.
     let level: u8 = if options.kernel_log { 5 } else { 0 };
@@ -219,7 +221,7 @@ fn load(hook: Hook, options: &Options, config: Config) -> Result<Ebpf, LiveError
         .map_max_entries("EVENTS", options.ring_bytes)
         .map_max_entries(follow::SET, followed)
         .map_max_entries(follow::COUNTER, possible_cpus()?)
-        .load(OBJECT)
+        .load(&code)
         .map_err(|error| load_error(hook, error))
 }
 

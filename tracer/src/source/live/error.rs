@@ -8,6 +8,7 @@ use aya::programs::ProgramError;
 use thiserror::Error;
 
 use super::{Hook, Method};
+use crate::source::relocate::RelocateError;
 
 /// Why the hook is not attached.
 #[derive(Debug, Error)]
@@ -52,6 +53,9 @@ pub enum LiveError {
     /// The ring buffer cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
     Wait(#[source] io::Error),
+    /// This kernel's offsets cannot be put into the object.
+    #[error("cannot fit the object to this kernel: {0}; use `--hook classic`")]
+    Object(#[source] RelocateError),
     /// A map of the object cannot be used.
     #[error("cannot use the object's map {name}: {cause}; this is a fault of the build")]
     Map {
