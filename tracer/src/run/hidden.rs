@@ -4,7 +4,7 @@
 use crate::cli::args::TimeWaitArg;
 use crate::evidence::Head;
 use crate::model::MonoNs;
-use crate::source::hz::hz;
+use crate::source::hz::HzWatch;
 use crate::source::live::{Hook, Live, Method};
 use crate::source::preflight::KernelRelease;
 use crate::stats::{Methods, Tells};
@@ -39,7 +39,12 @@ enum Timewait {
 impl HiddenMethods {
     /// Takes what is attached; where nothing is, timewait sockets are asked for, unless that is not
     /// wanted.
-    pub(super) fn of(live: &Live, wanted: TimeWaitArg, kernel: &str) -> Self {
+    pub(super) fn of(
+        live: &Live,
+        wanted: TimeWaitArg,
+        kernel: &str,
+        ticks: Option<HzWatch>,
+    ) -> Self {
         let timewait = match (live.timewait, wanted) {
             (Some(method), _) => Timewait::Hooked(method),
             (None, TimeWaitArg::Off) => Timewait::Off,
@@ -53,7 +58,7 @@ impl HiddenMethods {
             sees_silent_rearms: live.sees_silent_rearms,
             hz: match timewait {
                 Timewait::Off => None,
-                _ => hz(),
+                _ => ticks.and_then(HzWatch::end),
             },
             counts_beginnings: counts_beginnings(kernel),
         }

@@ -21,7 +21,7 @@ use super::say;
 use super::stop::Stop;
 use super::surroundings::{Counting, described, namespaces, readings};
 use super::teller::Teller;
-use crate::cli::args::HookArg;
+use crate::cli::args::{HookArg, TimeWaitArg};
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
 use crate::evidence::{Asked, Clock, Closing, Entry, Namespace, Turn};
@@ -29,6 +29,7 @@ use crate::model::MonoNs;
 use crate::privilege::Confinement;
 use crate::source::asking::Asking;
 use crate::source::clock::boot_time;
+use crate::source::hz::HzWatch;
 use crate::source::live::{Hook, Live};
 use crate::source::netns::Resolved;
 use crate::source::{cgroup, owners, snapshot, timewait_ages};
@@ -60,11 +61,12 @@ pub(super) fn trace<T: Teller>(mut plan: Plan, clock: Clock, teller: T) -> Resul
         // Before anything is written: whoever reads the first line may send a signal at once.
         let command = Running::prepare(&plan.command)?;
         let mut stop = Stop::listen(teller.farewell(), command)?;
+        let ticks = (plan.time_wait != TimeWaitArg::Off).then(HzWatch::begin);
         let live = attach(&plan, followed(&plan, stop.command())?)?;
         if live.hook == Hook::Classic {
             refuse_without_btf(&plan, true)?;
         }
-        let mut tracing = Tracing::begin(live, &plan, asked, clock, teller, &mut stop)?;
+        let mut tracing = Tracing::begin((live, ticks), &plan, asked, clock, teller, &mut stop)?;
         stop.begin_command()?;
         stop.after(plan.duration);
         let followed = tracing.follow(&mut stop).await;
@@ -101,7 +103,7 @@ struct Tracing<T> {
 impl<T: Teller> Tracing<T> {
     /// Lists what is there, now that nothing can change unseen, and writes the first line.
     fn begin(
-        live: Live,
+        (live, ticks): (Live, Option<HzWatch>),
         plan: &Plan,
         asked: Option<Vec<Resolved>>,
         clock: Clock,
@@ -115,7 +117,7 @@ impl<T: Teller> Tracing<T> {
         let mut snapshot = snapshot::take(&namespaces);
 
         let release = super::host::kernel_release();
-        let methods = HiddenMethods::of(&live, plan.time_wait, &release);
+        let methods = HiddenMethods::of(&live, plan.time_wait, &release, ticks);
         if methods.names().time_wait.is_some() {
             let unknown = timewait_ages::fill(&mut snapshot.existing, &namespaces);
             snapshot.notes.extend(unknown);

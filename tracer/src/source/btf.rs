@@ -74,6 +74,8 @@ pub(super) struct Btf<'a> {
     strings: &'a [u8],
     /// Start of each type in `types`; the first is number 1, as 0 is `void`.
     starts: Vec<usize>,
+    /// Numbers of the structures: one type of ten, and nearly all that is looked for.
+    structures: Vec<u32>,
 }
 
 /// One type's fixed part.
@@ -117,11 +119,16 @@ impl<'a> Btf<'a> {
             types: section(8)?,
             strings: section(16)?,
             starts: Vec::new(),
+            structures: Vec::new(),
         };
         let mut at = 0;
         while at < btf.types.len() {
             btf.starts.push(at);
             let found = read_type(btf.types, at)?;
+            if found.kind == kind::STRUCT {
+                let id = u32::try_from(btf.starts.len()).map_err(|_| BtfError::Truncated(at))?;
+                btf.structures.push(id);
+            }
             at = found.rest
                 + rest_size(found).ok_or(BtfError::UnknownKind {
                     id: btf.starts.len(),
@@ -170,7 +177,7 @@ impl<'a> Btf<'a> {
     pub(super) fn has_function(&self, name: &str) -> bool {
         (1..=self.starts.len() as u32)
             .filter_map(|id| self.get(id))
-            .any(|found| found.kind == kind::FUNC && self.name(found.name) == name.as_bytes())
+            .any(|found| found.kind == kind::FUNC && self.is_named(found, name))
     }
 
     /// Returns the values of an enumeration and their names; none where there is no such one.
@@ -195,13 +202,23 @@ impl<'a> Btf<'a> {
     }
 
     fn structure(&self, name: &str) -> Option<Type> {
-        self.named(kind::STRUCT, name)
+        let structures = self.structures.iter().filter_map(|&id| self.get(id));
+        structures
+            .into_iter()
+            .find(|&found| self.is_named(found, name))
     }
 
     fn named(&self, kind: u32, name: &str) -> Option<Type> {
         (1..=self.starts.len() as u32)
             .filter_map(|id| self.get(id))
-            .find(|found| found.kind == kind && self.name(found.name) == name.as_bytes())
+            .find(|&found| found.kind == kind && self.is_named(found, name))
+    }
+
+    /// Returns whether a type has a name, without looking for the end of another one.
+    fn is_named(&self, found: Type, name: &str) -> bool {
+        let rest = self.strings.get(found.name..).unwrap_or_default();
+        let behind = rest.strip_prefix(name.as_bytes());
+        behind.is_some_and(|behind| behind.first().is_none_or(|&byte| byte == 0))
     }
 
     fn get(&self, id: u32) -> Option<Type> {

@@ -21,7 +21,7 @@ const TIMER_LIST: &str = "/proc/timer_list";
 /// What `CONFIG_HZ` can be: `kernel/Kconfig.hz`, and those of ARM beside it.
 const CHOICES: [u32; 7] = [100, 200, 250, 300, 500, 1000, 1024];
 
-/// Pauses between the readings, until one rate alone is possible.
+/// Pauses before further readings, until one rate alone is possible.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(60),
     Duration::from_millis(120),
@@ -33,12 +33,42 @@ const LEEWAY: f64 = 1.5;
 /// By what share of the ticks besides: the CPU that counts them may be held up for a moment.
 const HELD_UP: f64 = 0.01;
 
-/// Returns the ticks of this kernel in a second, or `None` where nothing tells.
+/// The ticks of this kernel in a second, while they are being looked for.
 ///
-/// It is read from the kernel's configuration if there is a plain copy of it; else measured, which
-/// takes root and some 60 ms. `/proc/config.gz` is left alone: it would take a decompressor.
-pub fn hz() -> Option<u32> {
-    configured().or_else(|| measured().ok().flatten())
+/// They are read from the kernel's configuration if there is a plain copy of it; else measured, which takes root and some
+/// 60 ms, in which other things can be done. `/proc/config.gz` is left alone: it would take a decompressor.
+#[derive(Debug)]
+pub struct HzWatch(Begun);
+
+#[derive(Debug)]
+enum Begun {
+    Configured(u32),
+    /// The counter was read first so.
+    Measuring(Reading),
+    /// Nothing tells.
+    Untold,
+}
+
+impl HzWatch {
+    /// Begins to look.
+    pub fn begin() -> Self {
+        if let Some(hz) = configured() {
+            return Self(Begun::Configured(hz));
+        }
+        Self(match read() {
+            Ok(Some(first)) => Begun::Measuring(first),
+            Ok(None) | Err(_) => Begun::Untold,
+        })
+    }
+
+    /// Returns the ticks in a second, or `None` where nothing tells.
+    pub fn end(self) -> Option<u32> {
+        match self.0 {
+            Begun::Configured(hz) => Some(hz),
+            Begun::Measuring(first) => measured(first).ok().flatten(),
+            Begun::Untold => None,
+        }
+    }
 }
 
 /// Looks into the files that distributions put beside their kernels.
@@ -62,22 +92,25 @@ fn parse_config(text: &str) -> Option<u32> {
     value.trim().parse().ok().filter(|&hz| hz > 0)
 }
 
-/// Counts the ticks over a pause, and over a longer one while they could mean more than one rate.
-fn measured() -> io::Result<Option<u32>> {
-    let read = || parse_timer_list(BufReader::new(File::open(TIMER_LIST)?));
-    let Some(first) = read()? else {
-        return Ok(None);
-    };
-    for pause in PAUSES {
-        sleep(pause);
+/// Counts the ticks since they were first read, and over longer times while they could mean more than one rate.
+fn measured(first: Reading) -> io::Result<Option<u32>> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
         let Some(now) = read()? else {
             return Ok(None);
         };
         if let Some(hz) = rate(first, now) {
             return Ok(Some(hz));
         }
+        match pauses.next() {
+            Some(pause) => sleep(pause),
+            None => return Ok(None),
+        }
     }
-    Ok(None)
+}
+
+fn read() -> io::Result<Option<Reading>> {
+    parse_timer_list(BufReader::new(File::open(TIMER_LIST)?))
 }
 
 /// The tick counter at a moment of the monotonic clock.
@@ -180,11 +213,11 @@ mod tests {
 
     #[test]
     fn it_is_measured_as_it_is_configured() {
-        let (Some(expected), Ok(measured)) = (configured().or_else(carried), measured()) else {
+        let (Some(expected), Ok(Some(first))) = (configured().or_else(carried), read()) else {
             eprintln!("not run: it needs root, and the kernel's configuration to compare with");
             return;
         };
-        assert_eq!(measured, Some(expected));
-        assert_eq!(hz(), Some(expected));
+        assert_eq!(measured(first).expect("it was readable"), Some(expected));
+        assert_eq!(HzWatch::begin().end(), Some(expected));
     }
 }

@@ -7,6 +7,7 @@ mod attach;
 mod between;
 mod error;
 mod follow;
+mod gather;
 mod hidden;
 mod mapped;
 

@@ -55,22 +55,30 @@ pub(super) struct Found {
     pub(super) without_addresses: Option<KallsymsError>,
 }
 
-/// Finds offsets and addresses.
-///
-/// # Errors
-///
-/// The name of a field without which no minisock can be told of.
-pub(super) fn find(btf: &Btf<'_>) -> Result<Found, &'static str> {
-    let mut config = Config::EMPTY.minisock;
-    config.offsets = offsets(btf)?;
-    config.dance_schedules = u64::from(btf.has_function(DANCE));
-    config.kill_tells_ends = u64::from(btf.has_function(KILL));
+/// Where the functions lie that matter here, or why that is not known.
+pub(super) type Addresses = Result<Vec<Function>, KallsymsError>;
+
+/// Looks for them.
+pub(super) fn addresses() -> Addresses {
     let names: Vec<&'static str> = CALLERS
         .iter()
         .map(|(name, _)| *name)
         .chain([TIMEWAIT_HANDLER])
         .collect();
-    let without_addresses = match kallsyms::find(&names) {
+    kallsyms::find(&names)
+}
+
+/// Finds offsets, and takes in what was found of addresses.
+///
+/// # Errors
+///
+/// The name of a field without which no minisock can be told of.
+pub(super) fn find(btf: &Btf<'_>, addresses: Addresses) -> Result<Found, &'static str> {
+    let mut config = Config::EMPTY.minisock;
+    config.offsets = offsets(btf)?;
+    config.dance_schedules = u64::from(btf.has_function(DANCE));
+    config.kill_tells_ends = u64::from(btf.has_function(KILL));
+    let without_addresses = match addresses {
         Ok(functions) => {
             write_addresses(&mut config, &functions);
             None

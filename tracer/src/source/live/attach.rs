@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use aya::maps::{MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint};
 use aya::util::nr_cpus;
-use aya::{Btf as KernelBtf, Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracer_ebpf::{ABSENT, Config, FOLLOWED_PROCESSES, LossCounter};
 
 use super::error::{LiveError, follow_lacks, load_error, program_error};
+use super::gather::gather;
 use super::hidden::{self, Hidden};
 use super::mapped::MappedArray;
 use super::{Hook, Live, MethodChoice, Options};
@@ -33,7 +34,7 @@ use crate::source::{processes, usage};
 pub(in crate::source) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-object"));
 
-const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+pub(super) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 const FORMAT: &str = "events/sock/inet_sock_set_state/format";
 /// What the classic hook cannot tell, in the session's words.
@@ -75,7 +76,9 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         verifier_log: String::new(),
         not_permitted: false,
     };
-    let bytes = fs::read(BTF_PATH).map_err(|error| {
+    let wants_minisocks = options.hidden != MethodChoice::Off;
+    let gathered = gather(wants_minisocks);
+    let bytes = gathered.types.map_err(|error| {
         refuse(
             format!("cannot read the kernel's types from {BTF_PATH}: {error}"),
             "boot a kernel built with CONFIG_DEBUG_INFO_BTF, or use `--hook classic`",
@@ -97,18 +100,21 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
             "filter by --netns or --comm instead",
         ));
     }
-    let kernel_types = KernelBtf::from_sys_fs()
+    let kernel_types = gathered
+        .attachable
         .map_err(|error| refuse(format!("{BTF_PATH}: {error}"), "use `--hook classic`"))?;
 
-    let minisocks = minisocks::find(&types);
+    let minisocks = gathered
+        .addresses
+        .map(|addresses| minisocks::find(&types, addresses));
     let processes = usage::processes(&types).filter(|_| tells_processes);
     let config = Config {
         usage: processes.unwrap_or(Config::EMPTY.usage),
         traffic: usage::traffic(&types),
         offsets: found.offsets,
         filter: kernel_filter(&options.filter),
-        minisock: match (&minisocks, options.hidden) {
-            (Ok(found), MethodChoice::Auto | MethodChoice::Only(_)) => found.config,
+        minisock: match &minisocks {
+            Some(Ok(found)) => found.config,
             _ => Config::EMPTY.minisock,
         },
         follow: match &options.follow {
@@ -117,7 +123,7 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         },
         ..Config::EMPTY
     };
-    let mut object = load(Hook::Btf, options, config)?;
+    let mut object = load(Hook::Btf, options, config, gathered.loader)?;
     let not_followed = match &options.follow {
         Some(named) => follow::attach(&mut object, &kernel_types, named)?,
         None => 0,
@@ -126,7 +132,9 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         &mut object,
         &kernel_types,
         options.hidden,
-        minisocks.as_ref().map_err(|field| *field),
+        minisocks
+            .as_ref()
+            .map(|found| found.as_ref().map_err(|field| *field)),
     )?;
     let mut missing: Vec<String> = found.missing.into_iter().map(str::to_owned).collect();
     let between = between::attach(&mut object, &kernel_types, processes.is_some());
@@ -182,7 +190,7 @@ pub(super) fn classic(options: &Options) -> Result<Live, LiveError> {
         filter: kernel_filter(&options.filter),
         ..Config::EMPTY
     };
-    let mut object = load(Hook::Classic, options, config)?;
+    let mut object = load(Hook::Classic, options, config, EbpfLoader::new())?;
     let program: &mut TracePoint = program(&mut object, Hook::Classic, "state_change_classic")?;
     program
         .load()
@@ -208,13 +216,20 @@ fn format_file() -> PathBuf {
     mounted.unwrap_or(&places[0]).clone()
 }
 
-fn load(hook: Hook, options: &Options, config: Config) -> Result<Ebpf, LiveError> {
+fn load(
+    hook: Hook,
+    options: &Options,
+    config: Config,
+    loader: EbpfLoader<'static>,
+) -> Result<Ebpf, LiveError> {
     let code = relocate(OBJECT, &config).map_err(LiveError::Object)?;
     let bytes = config.to_bytes();
     // aya-log numbers its levels from 1, error, to 5, trace; zero lets the verifier drop them all.
     let level: u8 = if options.kernel_log { 5 } else { 0 };
     let followed = options.follow.as_ref().map_or(1, |_| FOLLOWED_PROCESSES);
-    EbpfLoader::new()
+    // It borrows what it is told.
+    let mut loader: EbpfLoader<'_> = loader;
+    loader
         .override_global("CONFIG", &bytes[..], true)
         .map_max_entries("LOSSES", possible_cpus()?)
         .override_global(aya_log::LEVEL, &level, false)

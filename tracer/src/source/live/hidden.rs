@@ -81,7 +81,7 @@ const TIMERS: [Hooked; 3] = [
 /// Which tracepoint names the timewait socket that took a segment in.
 const PACKETS: Hooked = ("packet_freed", "kfree_skb");
 
-/// Attaches what is wanted. To be called before the tracepoint's own hook is attached: a change to
+/// Attaches what is wanted, by what was `found` of this kernel, if anything was looked for. To be called before the tracepoint's own hook is attached: a change to
 /// CLOSE is then never seen without the timewait socket that came before it.
 ///
 /// # Errors
@@ -91,15 +91,17 @@ pub(super) fn attach(
     object: &mut Ebpf,
     types: &KernelBtf,
     choice: MethodChoice,
-    found: Result<&Found, &'static str>,
+    found: Option<Result<&Found, &'static str>>,
 ) -> Result<Hidden, LiveError> {
+    let Some(found) = found else {
+        return Ok(Hidden::default());
+    };
     let found = match (choice, found) {
-        (MethodChoice::Off, _) => return Ok(Hidden::default()),
         (_, Ok(found)) => found,
         (MethodChoice::Only(method), Err(field)) => {
             return Err(LiveError::Method(MethodError::lacks(method, field)));
         }
-        (MethodChoice::Auto, Err(field)) => {
+        (MethodChoice::Auto | MethodChoice::Off, Err(field)) => {
             return Ok(Hidden {
                 missing: vec![format!(
                     "timewait and request sockets by a hook (this kernel has no field {field})"
