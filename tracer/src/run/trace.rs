@@ -40,6 +40,9 @@ use crate::store::Recorder;
 const REST: Duration = Duration::from_millis(5);
 /// How often the clocks are read together, so that evidence shows when one was set.
 const CLOCK_PACE: Duration = Duration::from_secs(10);
+/// By how much a record may come before one that is older, in nanoseconds: the time is read first, the place taken then, and
+/// in between a CPU may be taken away.
+const DISORDER_NS: u64 = 10_000_000;
 /// How often a quiet host is looked after: losses, and whether anybody still reads.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -195,11 +198,16 @@ impl<T: Teller> Tracing<T> {
         for socket in snapshot.existing {
             tracing.put(Entry::Existing(socket))?;
         }
-        // What changed while the list was made.
-        while !tracing.read()? {
+        // What changed while the list was made; on a busy host the ring never runs empty.
+        let listed = boot_time();
+        loop {
+            let emptied = tracing.read()?;
             tracing.keep();
+            let last = tracing.turn.batch.last_at();
+            if emptied || last.is_some_and(|at| at > listed.plus(DISORDER_NS)) {
+                break;
+            }
         }
-        tracing.keep();
         tracing.put(Entry::ExistingComplete)?;
         tracing.put(Entry::Namespaces(tracing.described.clone()))?;
         tracing.keep_cgroups();
