@@ -70,7 +70,13 @@ impl Draft {
     /// Appends a record; returns whether there was room for it beside another `spare` bytes.
     pub(super) fn record(&mut self, record: &[u8], spare: usize) -> bool {
         let size = record.len();
-        let group = self.groups.iter().position(|group| group.size == size);
+        let is_of = |group: &Group| group.size == size;
+        // Most records are like the one before.
+        let last = self.order.last().map(|&group| usize::from(group));
+        let group = match last {
+            Some(last) if is_of(&self.groups[last]) => Some(last),
+            _ => self.groups.iter().position(is_of),
+        };
         let framing = if group.is_none() { GROUP_FRAMING } else { 0 };
         let more = 1 + records::most(size) + framing;
         let index = group.unwrap_or(self.groups.len());
@@ -86,7 +92,9 @@ impl Draft {
         }
         let group = &mut self.groups[index];
         group.rows.extend_from_slice(record);
-        group.rows.resize(group.rows.len().next_multiple_of(8), 0);
+        if !size.is_multiple_of(8) {
+            group.rows.resize(group.rows.len().next_multiple_of(8), 0);
+        }
         group.count += 1;
         self.order.push(index as u8);
         self.most += more;

@@ -26,7 +26,7 @@ pub(super) struct Tally {
 impl Tally {
     /// Adds a turn.
     pub(super) fn add_turn(&mut self, turn: &Turn) {
-        let records = turn.batch.records().count() as u64;
+        let records = turn.batch.len() as u64;
         if records > 0 && self.since.is_none() {
             let mut records = turn.batch.records();
             let at = records.find_map(|record| decode(record).ok()?.at());
