@@ -160,7 +160,8 @@ unsafe fn write_socket(
 /// A TCP socket that the filters let pass, and what they had to look at.
 pub(crate) struct Wanted {
     /// The socket as the wider type. The verifier trusts it less than the hook's own pointer, and so does not look
-    /// through all types of the kernel for each pointer that is read from it: a read of the first is 2 ms of a start.
+    /// through all types of the kernel (`btf_nested_type_is_trusted`) for each pointer that is read from it, on every way
+    /// through the program: that was two thirds of the time that it took.
     pub(crate) tcp: Typed,
     protocol: u16,
     family: u16,
