@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use super::Bench;
 use super::contender::{self, Contender, Output, RECORD_ALL};
 use super::figures::{InKernel, Sample, per_s};
-use super::generator::{Amount, Kind, Took};
+use super::generator::{Amount, Kind, Task, Took};
 use super::load::Load;
 use super::running::Running;
 
@@ -77,7 +77,7 @@ fn under_load(
     let kind = loaded.kind;
     bench.stats.set(false)?;
     let mut load = bench.load()?;
-    let mut before = load.run(kind, bench.untraced_slice())?;
+    let mut before = untraced(bench, &mut load, kind)?;
     loaded.untraced.push(before);
     for (contender, (name, samples)) in contenders.iter().zip(&mut loaded.results) {
         if samples.is_hopeless() {
@@ -104,6 +104,8 @@ fn under_load(
                 eprintln!("not measured: {error:#}");
                 samples.failed = Some(format!("{error:#}"));
                 bench.stats.set(false)?;
+                // What it may have left half done goes with the load.
+                load = bench.load()?;
             }
         }
     }
@@ -123,24 +125,26 @@ fn sample(
     bench.stats.set(true)?;
     running.wait_until_attached(load)?;
     bench.stats.set(false)?;
+    let opened = load.prepare(kind)?;
     let before = running.reading()?;
-    let took = load.run(kind, bench.slice())?;
+    let took = load.run(bench.slice(kind))?;
     if running.reading()?.runs != before.runs {
         bail!("somebody else turned kernel.bpf_stats_enabled on; what it costs would be counted");
     }
     bench.stats.set(true)?;
     let programs_before = running.programs()?;
-    let measured = load.run(kind, bench.measured_slice())?;
+    let measured = load.run(bench.measured_slice(kind))?;
     let programs_after = running.programs()?;
     bench.stats.set(false)?;
+    let closed = load.clear(kind)?;
     let after = running.reading()?;
     let end = running.stop(bench.keeps(kind, contender).as_deref())?;
-    let untraced_after = load.run(kind, bench.untraced_slice())?;
+    let untraced_after = untraced(bench, load, kind)?;
     Ok(Sample {
         round: 0,
         load: took,
         untraced: [untraced_before, untraced_after],
-        changes: took.changes + measured.changes,
+        changes: opened + took.changes + measured.changes + closed,
         units: took.units + measured.units,
         lost: end.lost,
         process_ns: end.cpu_ns.saturating_sub(before.cpu_ns),
@@ -150,20 +154,28 @@ fn sample(
     })
 }
 
+/// The load with nothing attached.
+fn untraced(bench: &Bench, load: &mut Load, kind: Kind) -> Result<Took> {
+    load.prepare(kind)?;
+    let took = load.run(bench.untraced_slice(kind))?;
+    load.clear(kind)?;
+    Ok(took)
+}
+
 impl Bench {
-    /// How long the load runs under a contender.
-    fn slice(&self) -> Amount {
-        Amount::Time(self.slice)
+    /// What the load does for a contender.
+    fn slice(&self, kind: Kind) -> Task {
+        Task::Load(kind, Amount::Time(self.slice))
     }
 
-    /// How long with nothing attached, between two contenders.
-    fn untraced_slice(&self) -> Amount {
-        Amount::Time(self.slice * 2 / 3)
+    /// What it does with nothing attached, between two contenders.
+    fn untraced_slice(&self, kind: Kind) -> Task {
+        Task::Load(kind, Amount::Time(self.slice * 2 / 3))
     }
 
-    /// How long while the kernel measures the programs.
-    fn measured_slice(&self) -> Amount {
-        Amount::Time(self.slice / 2)
+    /// What it does while the kernel measures the programs.
+    fn measured_slice(&self, kind: Kind) -> Task {
+        Task::Load(kind, Amount::Time(self.slice / 2))
     }
 
     /// Where the evidence goes that the replay is measured with: what the last round recorded of

@@ -4,8 +4,9 @@
 //! as lines on its standard input, answers as lines on its output. It ends with its input, so it never
 //! outlives whoever started it.
 //!
-//! A command is a kind of load and how much of it, `reset count 1` or `orderly ms 300`; an answer is
-//! what was done: connections or requests, state changes, and nanoseconds of time and of CPUs.
+//! A command is a kind of load and how much of it, `reset count 1` or `orderly ms 300`, or what comes
+//! before and after requests, `keep` and `close`. An answer is what was done: connections or requests,
+//! state changes, and nanoseconds of time and of CPUs.
 
 mod work;
 
@@ -29,6 +30,9 @@ pub(crate) struct GeneratorArgs {
     workers: u32,
 }
 
+const CHANGES_TO_OPEN: u64 = 4;
+const CHANGES_TO_RESET: u64 = 2;
+
 /// What the load does, again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -36,24 +40,25 @@ pub(super) enum Kind {
     Reset,
     /// Opens a connection, closes the client's end, then the server's: a TIME_WAIT at the client's.
     Orderly,
-    /// A small request and its response, on one connection of many that stay open.
+    /// A small request and its response, on one of the connections that are kept open.
     Requests,
 }
 
 impl Kind {
     pub(super) const ALL: [Self; 3] = [Self::Reset, Self::Orderly, Self::Requests];
 
-    /// State changes that `inet_sock_set_state` shows of a connection of this kind, from its first to its last.
+    /// State changes that `inet_sock_set_state` shows of each connection, or request.
     ///
     /// # Kernel
     ///
-    /// Client SYN_SENT, ESTABLISHED; server SYN_RECV, ESTABLISHED. A reset adds CLOSE to both. An
-    /// orderly close adds FIN_WAIT1, FIN_WAIT2, CLOSE (TIME_WAIT is another socket, which the
+    /// Opening: client SYN_SENT, ESTABLISHED; server SYN_RECV, ESTABLISHED. A reset adds CLOSE to both.
+    /// An orderly close adds FIN_WAIT1, FIN_WAIT2, CLOSE (TIME_WAIT is another socket, which the
     /// tracepoint does not show) and CLOSE_WAIT, LAST_ACK, CLOSE.
-    pub(super) const fn changes_per_connection(self) -> u64 {
+    const fn changes(self) -> u64 {
         match self {
-            Self::Reset | Self::Requests => 6,
-            Self::Orderly => 10,
+            Self::Reset => CHANGES_TO_OPEN + CHANGES_TO_RESET,
+            Self::Orderly => CHANGES_TO_OPEN + 6,
+            Self::Requests => 0,
         }
     }
 
@@ -94,17 +99,23 @@ pub(super) enum Amount {
 
 /// What it is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Task {
-    pub(super) kind: Kind,
-    pub(super) amount: Amount,
+pub(super) enum Task {
+    Load(Kind, Amount),
+    /// Opens connections, and keeps them for requests.
+    Keep,
+    /// Resets those.
+    Close,
 }
 
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = self.kind.word();
-        match self.amount {
-            Amount::Count(count) => write!(f, "{word} count {count}"),
-            Amount::Time(time) => write!(f, "{word} ms {}", time.as_millis()),
+        match self {
+            Self::Load(kind, Amount::Count(count)) => write!(f, "{} count {count}", kind.word()),
+            Self::Load(kind, Amount::Time(time)) => {
+                write!(f, "{} ms {}", kind.word(), time.as_millis())
+            }
+            Self::Keep => f.write_str("keep"),
+            Self::Close => f.write_str("close"),
         }
     }
 }
@@ -113,7 +124,7 @@ impl FromStr for Task {
     type Err = anyhow::Error;
 
     fn from_str(line: &str) -> Result<Self> {
-        let task = || {
+        let load = || {
             let (word, amount) = line.split_once(' ')?;
             let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word)?;
             let amount = match amount.split_once(' ')? {
@@ -121,9 +132,13 @@ impl FromStr for Task {
                 ("ms", time) => Amount::Time(Duration::from_millis(time.parse().ok()?)),
                 _ => return None,
             };
-            Some(Self { kind, amount })
+            Some(Self::Load(kind, amount))
         };
-        task().with_context(|| format!("{line:?} is no command"))
+        match line {
+            "keep" => Ok(Self::Keep),
+            "close" => Ok(Self::Close),
+            _ => load().with_context(|| format!("{line:?} is no command")),
+        }
     }
 }
 
@@ -132,7 +147,7 @@ impl FromStr for Task {
 pub(super) struct Took {
     /// Connections, or requests.
     pub(super) units: u64,
-    /// State changes, those before and after the time that was taken included.
+    /// State changes.
     pub(super) changes: u64,
     pub(super) time: Duration,
     /// Of all CPUs together, in this process; what hooks into its system calls is in it, and what
@@ -169,10 +184,10 @@ impl FromStr for Took {
 
 /// Serves commands until the input ends.
 pub(crate) fn serve(args: &GeneratorArgs) -> Result<()> {
-    let workers = workers(args.workers)?;
+    let mut workers = workers(args.workers)?;
     for line in io::stdin().lock().lines() {
         let task = line.context("cannot read a command")?.parse()?;
-        let took = run(&workers, task)?;
+        let took = run(&mut workers, task)?;
         let mut out = io::stdout().lock();
         writeln!(out, "{took}").context("cannot answer")?;
         out.flush().context("cannot answer")?;
@@ -186,9 +201,8 @@ fn workers(count: u32) -> Result<Vec<Worker>> {
         .collect()
 }
 
-/// Lets all workers do their share. The clocks run from when all are ready until the last has done
-/// its work; what they still have open is closed afterwards.
-fn run(workers: &[Worker], task: Task) -> Result<Took> {
+/// Lets all workers do their share, at the same time.
+fn run(workers: &mut [Worker], task: Task) -> Result<Took> {
     let count = u32::try_from(workers.len()).context("too many workers")?;
     let line = Barrier::new(workers.len() + 1);
     thread::scope(|scope| {
@@ -196,52 +210,49 @@ fn run(workers: &[Worker], task: Task) -> Result<Took> {
         let running: Vec<_> = (0..count)
             .zip(workers)
             .map(|(number, worker)| {
-                let amount = match task.amount {
-                    Amount::Count(all) => {
-                        Amount::Count(all / count + u32::from(number < all % count))
-                    }
-                    time @ Amount::Time(_) => time,
-                };
                 scope.spawn(move || {
-                    let prepared = worker.prepare(task.kind);
                     line.wait();
-                    let done = prepared.and_then(|open| {
-                        let units = worker.work(task.kind, &open, amount)?;
-                        Ok((units, open))
-                    });
-                    // The time is taken between these two.
-                    line.wait();
-                    line.wait();
-                    let (units, open) = done?;
-                    let closed = work::close(open)?;
-                    let connections = if task.kind == Kind::Requests {
-                        closed
-                    } else {
-                        units
-                    };
-                    Ok((units, connections * task.kind.changes_per_connection()))
+                    match task {
+                        Task::Load(kind, amount) => worker.load(kind, share(amount, number, count)),
+                        Task::Keep => worker.keep(),
+                        Task::Close => worker.close(),
+                    }
                 })
             })
             .collect();
-        line.wait();
         let (start, cpu_before) = (Instant::now(), cpu_time()?);
         line.wait();
-        let mut took = Took {
+        let mut units = 0;
+        for worker in running {
+            let done = worker.join().map_err(|_| anyhow!("a worker panicked"))?;
+            units += done.context("cannot do this on loopback")?;
+        }
+        Ok(Took {
+            units,
+            changes: units * task.changes(),
             time: start.elapsed(),
             cpu: cpu_time()?.saturating_sub(cpu_before),
-            ..Took::default()
-        };
-        line.wait();
-        for worker in running {
-            let ended: io::Result<(u64, u64)> =
-                worker.join().map_err(|_| anyhow!("a worker panicked"))?;
-            let (units, changes) =
-                ended.context("cannot open and close connections on loopback")?;
-            took.units += units;
-            took.changes += changes;
-        }
-        Ok(took)
+        })
     })
+}
+
+impl Task {
+    /// State changes for each connection or request.
+    const fn changes(self) -> u64 {
+        match self {
+            Self::Load(kind, _) => kind.changes(),
+            Self::Keep => CHANGES_TO_OPEN,
+            Self::Close => CHANGES_TO_RESET,
+        }
+    }
+}
+
+/// What one of the workers does of it; all have the same time.
+fn share(amount: Amount, number: u32, workers: u32) -> Amount {
+    match amount {
+        Amount::Count(all) => Amount::Count(all / workers + u32::from(number < all % workers)),
+        Amount::Time(_) => amount,
+    }
 }
 
 fn cpu_time() -> Result<Duration> {
@@ -255,11 +266,10 @@ mod tests {
 
     #[test]
     fn commands_and_answers_are_read_as_they_are_written() {
-        for kind in Kind::ALL {
-            for amount in [Amount::Count(7), Amount::Time(Duration::from_millis(300))] {
-                let task = Task { kind, amount };
-                assert_eq!(task.to_string().parse::<Task>().ok(), Some(task));
-            }
+        let amounts = [Amount::Count(7), Amount::Time(Duration::from_millis(300))];
+        let loads = Kind::ALL.map(|kind| amounts.map(|amount| Task::Load(kind, amount)));
+        for task in loads.into_iter().flatten().chain([Task::Keep, Task::Close]) {
+            assert_eq!(task.to_string().parse::<Task>().ok(), Some(task));
         }
         let took = Took {
             units: 3,
@@ -273,7 +283,7 @@ mod tests {
             "reset",
             "reset 1",
             "reset ms",
-            "close count 1",
+            "close 1",
             "reset count -1",
         ] {
             assert!(nonsense.parse::<Task>().is_err(), "{nonsense:?}");
@@ -284,20 +294,34 @@ mod tests {
 
     #[test]
     fn all_is_done_whatever_the_number_of_workers() {
-        let workers = workers(3).expect("listens on loopback");
-        for (kind, changes) in [(Kind::Reset, 42), (Kind::Orderly, 70)] {
-            let amount = Amount::Count(7);
-            let took = run(&workers, Task { kind, amount }).expect("loopback works");
-            assert_eq!((took.units, took.changes), (7, changes), "{kind:?}");
+        let mut workers = workers(3).expect("listens on loopback");
+        let kept = 3 * u64::from(work::KEPT);
+        let tasks = [
+            (Task::Load(Kind::Reset, Amount::Count(7)), 7, 42),
+            (Task::Load(Kind::Orderly, Amount::Count(7)), 7, 70),
+            (Task::Keep, kept, kept * 4),
+            (Task::Load(Kind::Requests, Amount::Count(1000)), 1000, 0),
+            (Task::Close, kept, kept * 2),
+            (Task::Close, 0, 0),
+        ];
+        for (task, units, changes) in tasks {
+            let took = run(&mut workers, task).expect("loopback works");
+            assert_eq!((took.units, took.changes), (units, changes), "{task}");
             assert!(took.time > Duration::ZERO && took.cpu > Duration::ZERO);
         }
-        let amount = Amount::Count(1000);
-        let kind = Kind::Requests;
-        let took = run(&workers, Task { kind, amount }).expect("loopback works");
-        assert_eq!(took.units, 1000);
-        assert_eq!(took.changes, 3 * 128 * 6);
         for worker in &workers {
             assert!(worker.has_nothing_to_accept(), "all were accepted");
         }
+    }
+
+    #[test]
+    fn requests_need_connections() {
+        let mut workers = workers(1).expect("listens on loopback");
+        let task = Task::Load(Kind::Requests, Amount::Count(1));
+        let error = run(&mut workers, task).expect_err("there are none");
+        assert!(
+            format!("{error:#}").contains("no connection is kept"),
+            "{error:#}"
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use super::generator::{Amount, Kind, Task, Took};
+use super::generator::{Kind, Task, Took};
 
 /// Makes the namespace fit: loopback, and room for every TIME_WAIT that the load leaves. What is beyond
 /// the limit, the kernel ends at once, and it would be another load.
@@ -42,9 +42,8 @@ impl Load {
     }
 
     /// Lets it do something, and waits until it is done.
-    pub(super) fn run(&mut self, kind: Kind, amount: Amount) -> Result<Took> {
+    pub(super) fn run(&mut self, task: Task) -> Result<Took> {
         let commands = self.commands.as_mut().context("the load has ended")?;
-        let task = Task { kind, amount };
         writeln!(commands, "{task}").context("cannot command the load")?;
         let mut answer = String::new();
         self.answers
@@ -53,6 +52,22 @@ impl Load {
         answer
             .parse()
             .context("the load ended early; what it said is above this line")
+    }
+
+    /// Opens what a kind of load needs, and has to be there before it; returns the state changes.
+    pub(super) fn prepare(&mut self, kind: Kind) -> Result<u64> {
+        match kind {
+            Kind::Requests => Ok(self.run(Task::Keep)?.changes),
+            Kind::Reset | Kind::Orderly => Ok(0),
+        }
+    }
+
+    /// Closes that again.
+    pub(super) fn clear(&mut self, kind: Kind) -> Result<u64> {
+        match kind {
+            Kind::Requests => Ok(self.run(Task::Close)?.changes),
+            Kind::Reset | Kind::Orderly => Ok(0),
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 //! **Owns:** starting that program, and reading what it says: one line of JSON each time.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::Bench;
@@ -48,18 +48,30 @@ pub(super) struct Results {
     pub(super) failed: Vec<(String, String)>,
 }
 
-/// Builds the program; returns its file.
+/// Builds the program; returns its file. What cargo says goes to this program's standard error.
 pub(super) fn build(place: &Place) -> Result<PathBuf> {
-    let said = cmd::read(place.cargo().args([
+    let mut cargo = place.cargo();
+    cargo.args([
         "bench",
         "--package",
         "tracer",
         "--bench",
         "pure",
         "--no-run",
-        "--message-format=json",
-    ]))?;
-    executable(&said).context("cargo names no executable of the benchmark `pure`")
+    ]);
+    let output = cargo
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!(
+            "cargo bench --package tracer --bench pure --no-run ended with {}; what it said is on standard error",
+            output.status
+        );
+    }
+    executable(&String::from_utf8_lossy(&output.stdout))
+        .context("cargo names no executable of the benchmark `pure`")
 }
 
 fn executable(messages: &str) -> Option<PathBuf> {

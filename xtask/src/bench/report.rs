@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::churn::{Loaded, Samples};
 use super::generator::Kind;
 use super::machine::Machine;
+use super::table::wrapped;
 use super::{pure, start, sustained};
 
 /// Everything that was measured; what was not asked for is `None`.
@@ -35,52 +36,39 @@ pub(super) struct Report {
 struct Missing(Vec<(String, String)>);
 
 impl Missing {
-    /// Says each thing once.
-    fn add(&mut self, what: &str, why: &str) {
+    /// A line about it, or none where that has been said.
+    fn tell(&mut self, what: &str, why: &str) -> String {
         let found = (what.to_owned(), why.to_owned());
-        if !self.0.contains(&found) {
-            self.0.push(found);
+        if self.0.contains(&found) {
+            return String::new();
         }
-    }
-
-    fn text(&self) -> String {
-        let lines = self
-            .0
-            .iter()
-            .map(|(what, why)| format!("not measured: {what}: {why}\n"));
-        lines.collect()
+        self.0.push(found);
+        wrapped(&format!("not measured: {what}: {why}"))
     }
 }
 
 impl Report {
     pub(super) fn text(&self) -> String {
-        let mut text = self.heading();
-        let mut sections = Vec::new();
+        let mut missing = Missing::default();
+        let mut sections = vec![self.heading()];
         if let Some(churn) = &self.churn {
-            sections.extend(
-                churn
-                    .iter()
-                    .map(|loaded| churn::section(loaded, self.slice)),
-            );
+            let section = |loaded| churn::section(loaded, self.slice, &mut missing);
+            sections.extend(churn.iter().map(section));
             if self.in_kernel {
-                sections.push(kernel::section(churn));
+                sections.push(kernel::section(churn, &mut missing));
             }
         }
         if let Some(results) = &self.sustained {
-            sections.push(parts::sustained(results, self.loss));
+            sections.push(parts::sustained(results, self.loss, &mut missing));
         }
         if let Some(results) = &self.start {
-            sections.push(parts::start(results));
+            sections.push(parts::start(results, &mut missing));
         }
         if let Some(results) = &self.pure {
-            sections.push(parts::pure(results));
+            sections.push(parts::pure(results, &mut missing));
         }
         sections.push(reach::section(&reach::goals(self)));
-        for section in sections {
-            text.push('\n');
-            text += &section;
-        }
-        text
+        sections.join("\n")
     }
 
     fn heading(&self) -> String {
@@ -92,11 +80,15 @@ impl Report {
             date,
         } = &self.machine;
         let processor = processor.as_deref().unwrap_or("unknown processor");
+        let rounds = match self.rounds {
+            1 => "1 round".to_owned(),
+            rounds => format!("{rounds} rounds, and in each round every contender once"),
+        };
         format!(
             "Linux {kernel} · {cores} cores · {processor} · {date} · load {load} before, {} after\n\
-             {} rounds, each contender once in each · {} threads of load in a network namespace of their own\n\
-             figures are median (min–max) of all rounds\n",
-            self.load_after, self.rounds, self.workers,
+             {rounds} · {} threads of load, in a network namespace of their own\n\
+             figures: median (least–greatest)\n",
+            self.load_after, self.workers,
         )
     }
 

@@ -17,7 +17,7 @@ use super::bpf;
 use super::contender::{Contender, Output};
 use super::drain::Drain;
 use super::figures::Program;
-use super::generator::{Amount, Kind};
+use super::generator::{Amount, Kind, Task};
 use super::load::Load;
 use super::losses;
 use super::process;
@@ -121,10 +121,10 @@ impl Running {
         while self.executed.elapsed() < PATIENCE {
             let ended = self.process.child.try_wait().context("cannot ask for it")?;
             if let Some(status) = ended {
-                bail!("it ended at once with {status}: {}", last_line(&self.err));
+                bail!("it ended with {status}: {}", last_line(&self.err));
             }
             if attached.is_none() {
-                load.run(Kind::Reset, Amount::Count(1))?;
+                load.run(Task::Load(Kind::Reset, Amount::Count(1)))?;
                 attached = self.has_run()?.then(|| self.executed.elapsed());
             }
             if let Some(attached) = attached

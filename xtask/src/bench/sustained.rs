@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Bench;
 use super::contender::{self, Output, RECORD_ALL, START};
 use super::figures::per_s;
-use super::generator::{Amount, Kind, Took};
+use super::generator::{Amount, Kind, Task, Took};
 use super::running::Running;
 
 /// Who has to keep up, as a user would start it.
@@ -55,7 +55,7 @@ fn endure(bench: &mut Bench, name: &str, output: Output) -> Result<Endured> {
     bench.stats.set(true)?;
     running.wait_until_attached(&mut load)?;
     bench.stats.set(false)?;
-    let took = load.run(Kind::Reset, Amount::Time(bench.loss))?;
+    let took = load.run(Task::Load(Kind::Reset, Amount::Time(bench.loss)))?;
     let peak_rss_bytes = running.reading()?.peak_rss_bytes;
     let lost = running.stop(None)?.lost;
     Ok(Endured {

@@ -2,6 +2,9 @@
 
 use super::figures::Spread;
 
+/// How wide a screen is, at least, for whom this is written.
+const COLUMNS: usize = 160;
+
 /// What has no figure.
 pub(super) const NONE: &str = "–";
 
@@ -54,6 +57,25 @@ impl Table {
         }
         text
     }
+}
+
+/// Lines that fit, all but the first indented; the last one ended.
+pub(super) fn wrapped(line: &str) -> String {
+    let mut text = String::new();
+    let mut width = 0;
+    for word in line.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > COLUMNS {
+            text += "\n  ";
+            width = 2;
+        } else if width > 0 {
+            text.push(' ');
+            width += 1;
+        }
+        text += word;
+        width += length;
+    }
+    text + "\n"
 }
 
 /// A median with its spread, or that there is none.
@@ -109,6 +131,14 @@ mod tests {
         table.push(["tracer".to_owned(), "12".to_owned(), NONE.to_owned()]);
         assert!(!table.is_empty());
         assert_eq!(table.text(), "        per s  lost\ntracer     12     –\n");
+    }
+
+    #[test]
+    fn a_long_line_becomes_several() {
+        assert_eq!(wrapped("a b"), "a b\n");
+        let word = "x".repeat(50);
+        let line = [word.as_str(); 4].join(" ");
+        assert_eq!(wrapped(&line), format!("{word} {word} {word}\n  {word}\n"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rustix::net::sockopt::set_socket_linger;
 use super::{Amount, Kind};
 
 /// Connections of a worker that stay open while there are requests.
-const KEPT: u64 = 128;
+pub(super) const KEPT: u32 = 128;
 /// Bytes of a request, and of a response.
 const MESSAGE: [u8; 64] = [b'.'; 64];
 /// Addresses that a worker connects to in turn. A connection in TIME_WAIT keeps its port for a minute,
@@ -21,16 +21,17 @@ const MESSAGE: [u8; 64] = [b'.'; 64];
 const ADDRESSES: u64 = 250;
 
 /// Both ends of a connection.
-pub(super) struct Pair {
+struct Pair {
     client: TcpStream,
     server: TcpStream,
 }
 
-/// One thread's share, and its listener.
+/// One thread's listener, and the connections that it keeps.
 pub(super) struct Worker {
     number: u32,
     listener: TcpListener,
     port: u16,
+    kept: Vec<Pair>,
 }
 
 impl Worker {
@@ -42,27 +43,35 @@ impl Worker {
             number,
             listener,
             port,
+            kept: Vec::new(),
         })
     }
 
-    /// Opens what has to be open before the clock starts.
-    pub(super) fn prepare(&self, kind: Kind) -> io::Result<Vec<Pair>> {
-        match kind {
-            Kind::Reset | Kind::Orderly => Ok(Vec::new()),
-            Kind::Requests => (0..KEPT).map(|_| self.open(Ipv4Addr::LOCALHOST)).collect(),
+    /// Opens connections for requests; returns how many.
+    pub(super) fn keep(&mut self) -> io::Result<u64> {
+        for _ in 0..KEPT {
+            self.kept.push(self.open(Ipv4Addr::LOCALHOST)?);
         }
+        Ok(KEPT.into())
     }
 
-    /// Does its share; returns how many connections or requests that were.
-    pub(super) fn work(&self, kind: Kind, open: &[Pair], amount: Amount) -> io::Result<u64> {
+    /// Resets them; returns how many.
+    pub(super) fn close(&mut self) -> io::Result<u64> {
+        let count = self.kept.len() as u64;
+        self.kept.drain(..).try_for_each(reset)?;
+        Ok(count)
+    }
+
+    /// Does so much; returns how many connections or requests that were.
+    pub(super) fn load(&self, kind: Kind, amount: Amount) -> io::Result<u64> {
         let start = Instant::now();
-        let mut pairs = open.iter().cycle();
+        let mut kept = self.kept.iter().cycle();
         let mut done = 0;
         while amount.goes_on(done, start) {
-            match (kind, pairs.next()) {
-                (Kind::Requests, Some(pair)) => exchange(pair)?,
-                (Kind::Orderly, _) => close_in_order(self.open(self.address(done))?)?,
-                _ => reset(self.open(Ipv4Addr::LOCALHOST)?)?,
+            match kind {
+                Kind::Reset => reset(self.open(Ipv4Addr::LOCALHOST)?)?,
+                Kind::Orderly => close_in_order(self.open(self.address(done))?)?,
+                Kind::Requests => exchange(kept.next().ok_or_else(none_kept)?)?,
             }
             done += 1;
         }
@@ -99,11 +108,8 @@ impl Amount {
     }
 }
 
-/// Closes what was kept open; returns how many connections that were.
-pub(super) fn close(open: Vec<Pair>) -> io::Result<u64> {
-    let count = open.len() as u64;
-    open.into_iter().try_for_each(reset)?;
-    Ok(count)
+fn none_kept() -> io::Error {
+    io::Error::other("no connection is kept for requests")
 }
 
 fn reset(pair: Pair) -> io::Result<()> {

@@ -9,7 +9,7 @@ use crate::bench::generator::Kind;
 use crate::bench::table::{NONE, Table, lost, mib, spread};
 
 /// One load: what it does, and what is left of it.
-pub(super) fn section(loaded: &Loaded, slice: Duration) -> String {
+pub(super) fn section(loaded: &Loaded, slice: Duration, missing: &mut Missing) -> String {
     let kind = loaded.kind;
     let mut text = format!(
         "CHURN: {} · {} ms at a time, kernel.bpf_stats_enabled=0\n{}\n\n",
@@ -17,7 +17,7 @@ pub(super) fn section(loaded: &Loaded, slice: Duration) -> String {
         slice.as_millis(),
         about(kind),
     );
-    let mut missing = Missing::default();
+    let mut not_measured = String::new();
     let per_process = match kind {
         Kind::Requests => "process µs/request",
         Kind::Reset | Kind::Orderly => "process µs/change",
@@ -47,14 +47,14 @@ pub(super) fn section(loaded: &Loaded, slice: Duration) -> String {
     ]);
     for (name, samples) in &loaded.results {
         if let Some(why) = &samples.failed {
-            missing.add(&described(name, samples), why);
+            not_measured += &missing.tell(&described(name, samples), why);
         }
         if !samples.rounds.is_empty() {
             table.push(row(kind, name, samples));
         }
     }
     text += &table.text();
-    text + &missing.text()
+    text + &not_measured
 }
 
 /// A contender, or the rounds of it that are missing.
@@ -110,6 +110,8 @@ mod tests {
     use super::*;
     use crate::bench::generator::Took;
 
+    const SLICE: Duration = Duration::from_millis(300);
+
     fn took(units: u64) -> Took {
         Took {
             units,
@@ -155,7 +157,7 @@ mod tests {
 
     #[test]
     fn people_see_medians_and_what_is_missing() {
-        let text = section(&loaded(), Duration::from_millis(300));
+        let text = section(&loaded(), SLICE, &mut Missing::default());
         let row = text.lines().find(|line| line.starts_with("tracer "));
         let row = row.expect("the agent has a row");
         for figure in [
@@ -183,7 +185,7 @@ mod tests {
             kind: Kind::Requests,
             ..loaded()
         };
-        let text = section(&requests, Duration::from_millis(300));
+        let text = section(&requests, SLICE, &mut Missing::default());
         assert!(text.contains("requests/s") && text.contains("process µs/request"));
         assert!(text.contains("9.95 (9.95–9.95)"), "{text}");
     }

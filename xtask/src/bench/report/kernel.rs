@@ -8,17 +8,18 @@ use crate::bench::generator::Kind;
 use crate::bench::table::{NONE, Table, median, spread};
 
 /// Both tables.
-pub(super) fn section(churn: &[Loaded]) -> String {
-    let mut text = "IN KERNEL: time in all programs of a contender, as the kernel measures it \
-        (kernel.bpf_stats_enabled=1, its own looks at the clock included)\n\
-        for each state change that the load made, or each request · compared in the same round to the \
-        empty program on the same tracepoint,\nand to tcpstates\n\n"
+pub(super) fn section(churn: &[Loaded], missing: &mut Missing) -> String {
+    let mut text = "IN KERNEL: time in all programs of a contender, for each state change that the load made, or \
+        for each request\n\
+        as the kernel measures it (kernel.bpf_stats_enabled=1), its own looks at the clock included\n\
+        × empty, of tcpstates: compared in the same round to the empty program on the same tracepoint, and to \
+        tcpstates\n\n"
         .to_owned();
     text += &sums(churn).text();
-    text += "\nBy program: runs for each state change or request, and ns for a run (medians). \
-        Where all programs are those of a contender above, they are left out.\n\n";
+    text += "\nBY PROGRAM: runs for each state change or request, and ns for a run (medians)\n\
+        A contender whose programs are those of one above is left out.\n\n";
     text += &programs(churn).text();
-    text + &skipped(churn).text()
+    text + &skipped(churn, missing)
 }
 
 fn sums(churn: &[Loaded]) -> Table {
@@ -104,7 +105,7 @@ fn programs(churn: &[Loaded]) -> Table {
         if known.contains(&programs) {
             continue;
         }
-        for program in &programs {
+        for (place, program) in programs.iter().enumerate() {
             let cells = |kind| program_cells(kind, samples(churn, kind, name), program);
             let ([reset, reset_ns], [orderly, orderly_ns], [request, request_ns]) = (
                 cells(Kind::Reset),
@@ -112,7 +113,7 @@ fn programs(churn: &[Loaded]) -> Table {
                 cells(Kind::Requests),
             );
             table.push([
-                name.to_owned(),
+                if place == 0 { name } else { "" }.to_owned(),
                 (*program).to_owned(),
                 reset,
                 reset_ns,
@@ -171,8 +172,8 @@ fn program_names<'a>(churn: &'a [Loaded], name: &str) -> Vec<&'a str> {
 }
 
 /// Programs that the kernel did not run although it should have.
-fn skipped(churn: &[Loaded]) -> Missing {
-    let mut missing = Missing::default();
+fn skipped(churn: &[Loaded], missing: &mut Missing) -> String {
+    let mut text = String::new();
     for (name, samples) in churn.iter().flat_map(|one| &one.results) {
         for program in samples
             .rounds
@@ -181,11 +182,11 @@ fn skipped(churn: &[Loaded]) -> Missing {
         {
             if program.misses > 0 {
                 let why = format!("{} ran already, {} times", program.name, program.misses);
-                missing.add(&format!("some runs for {name}"), &why);
+                text += &missing.tell(&format!("some runs for {name}"), &why);
             }
         }
     }
-    missing
+    text
 }
 
 #[cfg(test)]
@@ -266,7 +267,7 @@ mod tests {
     fn a_program_that_was_not_run_is_told() {
         let mut churn = churn();
         churn[0].results[1].1.rounds[0].in_kernel.programs[0].misses = 3;
-        let text = skipped(&churn).text();
+        let text = skipped(&churn, &mut Missing::default());
         assert_eq!(
             text,
             "not measured: some runs for tracer a: state_change_ty ran already, 3 times\n"

@@ -8,8 +8,12 @@ use crate::bench::running::Started;
 use crate::bench::table::{NONE, Table, grouped, lost, mib, spread};
 use crate::bench::{pure, start, sustained};
 
-pub(super) fn sustained(results: &sustained::Results, lasted: Duration) -> String {
-    let mut missing = Missing::default();
+pub(super) fn sustained(
+    results: &sustained::Results,
+    lasted: Duration,
+    missing: &mut Missing,
+) -> String {
+    let mut not_measured = String::new();
     let mut table = Table::new(
         1,
         &[
@@ -35,19 +39,19 @@ pub(super) fn sustained(results: &sustained::Results, lasted: Duration) -> Strin
                     mib(Some(endured.peak_rss_bytes)),
                 ]);
             }
-            Err(why) => missing.add(name, why),
+            Err(why) => not_measured += &missing.tell(name, why),
         }
     }
     format!(
         "LOSS: {} s of resets without a pause, the default ring\n\n{}{}",
         lasted.as_secs(),
         table.text(),
-        missing.text()
+        not_measured
     )
 }
 
-pub(super) fn start(results: &start::Results) -> String {
-    let mut missing = Missing::default();
+pub(super) fn start(results: &start::Results, missing: &mut Missing) -> String {
+    let mut not_measured = String::new();
     let mut table = Table::new(
         1,
         &["", "attached after ms", "first line after ms", "CPU ms"],
@@ -66,7 +70,7 @@ pub(super) fn start(results: &start::Results) -> String {
                     ms(|one| Some(one.cpu)),
                 ]);
             }
-            Err(why) => missing.add(name, why),
+            Err(why) => not_measured += &missing.tell(name, why),
         }
     }
     format!(
@@ -74,11 +78,11 @@ pub(super) fn start(results: &start::Results) -> String {
          to a millisecond; CPU until both\n\n{}{}",
         start::ROUNDS,
         table.text(),
-        missing.text()
+        not_measured
     )
 }
 
-pub(super) fn pure(results: &pure::Results) -> String {
+pub(super) fn pure(results: &pure::Results, missing: &mut Missing) -> String {
     let mut text = String::new();
     let mut replays = Table::new(
         1,
@@ -138,11 +142,10 @@ pub(super) fn pure(results: &pure::Results) -> String {
             growth: ns compared to 1,000\n\n";
         text += &populations.text();
     }
-    let mut missing = Missing::default();
     for (what, why) in &results.failed {
-        missing.add(what, why);
+        text += &missing.tell(what, why);
     }
-    text + &missing.text()
+    text
 }
 
 #[cfg(test)]
@@ -170,7 +173,7 @@ mod tests {
                 Err("the disk is full".to_owned()),
             ),
         ];
-        let text = sustained(&results, Duration::from_secs(10));
+        let text = sustained(&results, Duration::from_secs(10), &mut Missing::default());
         for figure in ["50000", "300000", "3,000,000", "30,000 (1.0 %)", "5 MiB"] {
             assert!(text.contains(figure), "{figure} in {text}");
         }
@@ -184,7 +187,10 @@ mod tests {
             first_line: None,
             cpu: Duration::from_millis(80),
         };
-        let text = start(&vec![("tcpstates".to_owned(), Ok(vec![started]))]);
+        let text = start(
+            &vec![("tcpstates".to_owned(), Ok(vec![started]))],
+            &mut Missing::default(),
+        );
         let row = text.lines().last().expect("it has a row");
         let words: Vec<&str> = row.split_whitespace().collect();
         assert_eq!(
@@ -208,7 +214,7 @@ mod tests {
                 "there is no evidence".to_owned(),
             )],
         };
-        let text = pure(&results);
+        let text = pure(&results, &mut Missing::default());
         let row = text.lines().find(|line| line.starts_with("1,000,000"));
         assert!(row.expect("has a row").contains("  1.50  "), "{text}");
         assert!(
