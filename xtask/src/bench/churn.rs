@@ -63,7 +63,13 @@ pub(super) fn record_for_replay(bench: &mut Bench) -> Result<()> {
     }
     let contender = contender::of_agent(&bench.agent, RECORD_ALL, Output::Evidence);
     let mut load = bench.load()?;
-    sample(bench, &mut load, Kind::Reset, &contender, Took::default())?;
+    sample(
+        bench,
+        &mut load,
+        (1, Kind::Reset),
+        &contender,
+        Took::default(),
+    )?;
     Ok(())
 }
 
@@ -92,13 +98,13 @@ fn under_load(
             // The last one's TIME_WAIT goes with its namespace, rather than expire under this one.
             load = bench.load()?;
         }
-        match sample(bench, &mut load, kind, contender, before) {
+        match sample(bench, &mut load, (round, kind), contender, before) {
             Ok(sample) => {
                 let rate = per_s(sample.load).unwrap_or_default();
                 eprintln!("{rate:.0} {}s/s", kind.unit());
                 before = sample.untraced[1];
                 loaded.untraced.push(before);
-                samples.rounds.push(Sample { round, ..sample });
+                samples.rounds.push(sample);
             }
             Err(error) => {
                 eprintln!("not measured: {error:#}");
@@ -117,7 +123,7 @@ fn under_load(
 fn sample(
     bench: &mut Bench,
     load: &mut Load,
-    kind: Kind,
+    (round, kind): (u32, Kind),
     contender: &Contender,
     untraced_before: Took,
 ) -> Result<Sample> {
@@ -141,7 +147,7 @@ fn sample(
     let end = running.stop(bench.keeps(kind, contender).as_deref())?;
     let untraced_after = untraced(bench, load, kind)?;
     Ok(Sample {
-        round: 0,
+        round,
         load: took,
         untraced: [untraced_before, untraced_after],
         changes: opened + took.changes + measured.changes + closed,

@@ -46,16 +46,15 @@ impl Drain {
 }
 
 fn read(mut pipe: impl Read, output: Output, first: &OnceLock<Instant>) -> io::Result<Vec<u8>> {
+    let mut chunk = vec![0; CHUNK_BYTES];
     let mut kept = Vec::with_capacity(2 * TAIL_BYTES);
     loop {
-        let before = kept.len();
-        kept.resize(before + CHUNK_BYTES, 0);
-        let read = pipe.read(&mut kept[before..])?;
-        kept.truncate(before + read);
+        let read = pipe.read(&mut chunk)?;
         if read == 0 {
             return Ok(kept);
         }
         first.get_or_init(Instant::now);
+        kept.extend_from_slice(&chunk[..read]);
         if !output.tells_losses_anywhere() && kept.len() > 2 * TAIL_BYTES - CHUNK_BYTES {
             kept.drain(..kept.len() - TAIL_BYTES);
         }

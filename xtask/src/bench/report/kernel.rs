@@ -74,15 +74,11 @@ fn spread_of_ratios(one: Option<&Samples>, other: Option<&Samples>, digits: usiz
 /// Time in the kernel for a state change, compared to another contender in the same round.
 pub(super) fn ratios(one: &Samples, other: &Samples) -> Vec<f64> {
     let rounds = one.rounds.iter().filter_map(|sample| {
-        let same_round = |reference: &&_| round_of(reference) == sample.round;
-        let reference = other.rounds.iter().find(same_round)?;
+        let mut references = other.rounds.iter();
+        let reference = references.find(|reference| reference.round == sample.round)?;
         Some(sample.in_kernel.ns_per_change()? / reference.in_kernel.ns_per_change()?)
     });
     rounds.collect()
-}
-
-fn round_of(sample: &crate::bench::figures::Sample) -> u32 {
-    sample.round
 }
 
 fn programs(churn: &[Loaded]) -> Table {
