@@ -95,35 +95,35 @@ fn measure(args: &Args, built: &Built) -> Result<Report> {
     if contenders.is_empty() {
         bail!("no contender is named like {}", args.only.join(" or "));
     }
-    let churn = match args.wants(Part::Churn) || args.wants(Part::Kernel) {
-        true => Some(churn::measure(&mut bench, &contenders)?),
-        false => None,
-    };
-    let sustained = match args.wants(Part::Loss) {
-        true => Some(sustained::measure(&mut bench)),
-        false => None,
-    };
-    let start = match args.wants(Part::Start) {
-        true => Some(start::measure(&mut bench, &contenders)?),
-        false => None,
-    };
-    let pure = match args.wants(Part::UserSpace) {
-        true => Some(pure::measure(&mut bench, &built.pure)),
-        false => None,
-    };
-    Ok(Report {
-        load_after: Machine::read()?.load,
+    let parts = args.parts();
+    let has = |part| parts.contains(&part);
+    let mut report = Report {
+        load_after: String::new(),
         machine,
         workers: bench.workers,
         rounds: bench.rounds,
         slice: bench.slice,
         loss: bench.loss,
-        churn,
-        in_kernel: args.wants(Part::Kernel),
-        sustained,
-        start,
-        pure,
-    })
+        parts: args.parts(),
+        churn: None,
+        sustained: None,
+        start: None,
+        pure: None,
+    };
+    if has(Part::Churn) || has(Part::Kernel) {
+        report.churn = Some(churn::measure(&mut bench, &contenders)?);
+    }
+    if has(Part::Loss) {
+        report.sustained = Some(sustained::measure(&mut bench));
+    }
+    if has(Part::Start) {
+        report.start = Some(start::measure(&mut bench, &contenders));
+    }
+    if has(Part::UserSpace) {
+        report.pure = Some(pure::measure(&mut bench, &built.pure));
+    }
+    report.load_after = Machine::read()?.load;
+    Ok(report)
 }
 
 impl Bench {

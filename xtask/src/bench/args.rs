@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 
 use super::pure;
 use crate::place::Place;
@@ -49,7 +50,7 @@ pub(crate) struct Args {
 }
 
 /// A part of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Part {
     /// What is left of the load's rate, and what it costs
     Churn,
@@ -72,9 +73,12 @@ pub(super) struct Built {
 }
 
 impl Args {
-    /// Whether a part is asked for.
-    pub(super) fn wants(&self, part: Part) -> bool {
-        self.part.is_empty() || self.part.contains(&part)
+    /// The parts that are asked for: all, unless some are named.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        match self.part.as_slice() {
+            [] => Part::value_variants().to_vec(),
+            some => some.to_vec(),
+        }
     }
 
     /// Builds what is not given.
@@ -95,7 +99,7 @@ impl Args {
     }
 
     fn build_pure(&self) -> Result<PathBuf, String> {
-        if !self.wants(Part::UserSpace) {
+        if !self.parts().contains(&Part::UserSpace) {
             return Err("it was not asked for".to_owned());
         }
         match (&self.pure, &self.no_pure) {
@@ -136,11 +140,7 @@ impl Args {
         if !self.only.is_empty() {
             command.args(["--only", &self.only.join(",")]);
         }
-        for part in self
-            .part
-            .iter()
-            .filter_map(clap::ValueEnum::to_possible_value)
-        {
+        for part in self.part.iter().filter_map(ValueEnum::to_possible_value) {
             command.args(["--part", part.get_name()]);
         }
         if self.json {
@@ -207,9 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn all_parts_are_wanted_unless_some_are_named() {
-        assert!(parse(&[]).wants(Part::Start));
-        let some = parse(&["--part", "loss"]);
-        assert!(some.wants(Part::Loss) && !some.wants(Part::Start));
+    fn all_parts_are_measured_unless_some_are_named() {
+        assert_eq!(parse(&[]).parts().len(), 5);
+        assert_eq!(parse(&["--part", "loss"]).parts(), [Part::Loss]);
     }
 }

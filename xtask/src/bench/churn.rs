@@ -27,14 +27,16 @@ pub(super) struct Loaded {
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     pub(super) rounds: Vec<Sample>,
-    /// Why a round is missing, or all.
+    /// Why a round is missing, or all; the last reason.
     pub(super) failed: Option<String>,
+    /// Rounds that are missing.
+    pub(super) failures: u32,
 }
 
 impl Samples {
-    /// Who could not be measured at first, cannot be later.
+    /// Who could not be measured twice, will not be later; once may be somebody else's doing.
     fn is_hopeless(&self) -> bool {
-        self.failed.is_some() && self.rounds.is_empty()
+        self.failures > 1 && self.rounds.is_empty()
     }
 }
 
@@ -109,6 +111,7 @@ fn under_load(
             Err(error) => {
                 eprintln!("not measured: {error:#}");
                 samples.failed = Some(format!("{error:#}"));
+                samples.failures += 1;
                 bench.stats.set(false)?;
                 // What it may have left half done goes with the load.
                 load = bench.load()?;
@@ -152,6 +155,7 @@ fn sample(
         untraced: [untraced_before, untraced_after],
         changes: opened + took.changes + measured.changes + closed,
         units: took.units + measured.units,
+        told: end.told,
         lost: end.lost,
         process_ns: end.cpu_ns.saturating_sub(before.cpu_ns),
         peak_rss_bytes: after.peak_rss_bytes,

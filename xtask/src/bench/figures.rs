@@ -98,6 +98,9 @@ pub(super) struct Sample {
     pub(super) changes: u64,
     /// The same for connections or requests.
     pub(super) units: u64,
+    /// State changes that it says it told, those of others on this host included; `None` where it does
+    /// not count them.
+    pub(super) told: Option<u64>,
     pub(super) lost: u64,
     /// In its process, user and system, from before the load until it has ended.
     pub(super) process_ns: u64,
@@ -123,7 +126,7 @@ impl Sample {
 
     /// For each state change that it did not lose.
     pub(super) fn process_ns_per_change(&self) -> Option<f64> {
-        ratio(self.process_ns, self.told())
+        ratio(self.process_ns, self.not_lost())
     }
 
     pub(super) fn process_ns_per_unit(&self) -> Option<f64> {
@@ -131,10 +134,16 @@ impl Sample {
     }
 
     pub(super) fn evidence_bytes_per_change(&self) -> Option<f64> {
-        ratio(self.evidence_bytes?, self.told())
+        ratio(self.evidence_bytes?, self.not_lost())
     }
 
-    fn told(&self) -> u64 {
+    /// Changes that the load made, and that it neither told nor said to be lost.
+    pub(super) fn unaccounted(&self) -> u64 {
+        let told = self.told.unwrap_or(self.changes);
+        self.changes.saturating_sub(told + self.lost)
+    }
+
+    fn not_lost(&self) -> u64 {
         self.changes.saturating_sub(self.lost)
     }
 }
@@ -214,6 +223,24 @@ mod tests {
         assert_eq!(sample.load_cpu(), Some(2.0));
         assert_eq!(sample.process_ns_per_change(), Some(2_000.0));
         assert_eq!(sample.evidence_bytes_per_change(), Some(10.0));
+    }
+
+    #[test]
+    fn what_is_neither_told_nor_lost_is_noticed() {
+        let sample = |told| Sample {
+            changes: 100,
+            told,
+            lost: 2,
+            ..Sample::default()
+        };
+        assert_eq!(sample(Some(90)).unaccounted(), 8);
+        assert_eq!(sample(Some(98)).unaccounted(), 0);
+        assert_eq!(
+            sample(Some(150)).unaccounted(),
+            0,
+            "others open connections too"
+        );
+        assert_eq!(sample(None).unaccounted(), 0, "it does not count");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod reach;
 
 use std::time::Duration;
 
+use super::args::Part;
 use super::churn::{Loaded, Samples};
 use super::generator::Kind;
 use super::machine::Machine;
@@ -23,9 +24,9 @@ pub(super) struct Report {
     pub(super) slice: Duration,
     /// How long churn lasted for `sustained`.
     pub(super) loss: Duration,
+    /// What is shown; what programs take in the kernel is measured with churn.
+    pub(super) parts: Vec<Part>,
     pub(super) churn: Option<Vec<Loaded>>,
-    /// Whether what programs take is a table of its own; it is measured with `churn`.
-    pub(super) in_kernel: bool,
     pub(super) sustained: Option<sustained::Results>,
     pub(super) start: Option<start::Results>,
     pub(super) pure: Option<pure::Results>,
@@ -52,9 +53,11 @@ impl Report {
         let mut missing = Missing::default();
         let mut sections = vec![self.heading()];
         if let Some(churn) = &self.churn {
-            let section = |loaded| churn::section(loaded, self.slice, &mut missing);
-            sections.extend(churn.iter().map(section));
-            if self.in_kernel {
+            if self.parts.contains(&Part::Churn) {
+                let section = |loaded| churn::section(loaded, self.slice, &mut missing);
+                sections.extend(churn.iter().map(section));
+            }
+            if self.parts.contains(&Part::Kernel) {
                 sections.push(kernel::section(churn, &mut missing));
             }
         }

@@ -49,6 +49,8 @@ pub(super) struct Started {
 /// What is known of it at its end.
 pub(super) struct End {
     pub(super) cpu_ns: u64,
+    /// Changes that it says it told; `None` where it does not count them.
+    pub(super) told: Option<u64>,
     /// Changes or events that it says it lost.
     pub(super) lost: u64,
     /// Of the file that it made.
@@ -198,11 +200,9 @@ impl Running {
         self.process.child.wait().context("cannot wait for it")?;
         let out = self.drain.finish().context("cannot read what it wrote")?;
         let err = fs::read(&self.err).context("cannot read what it said")?;
-        let lost = losses::told(
-            self.output,
-            &String::from_utf8_lossy(&out),
-            &String::from_utf8_lossy(&err),
-        );
+        let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
+        let told = losses::changes(self.output, &out);
+        let lost = losses::lost(self.output, &out, &err);
         let evidence = fs::metadata(&self.evidence);
         let evidence_bytes = match self.output {
             Output::Evidence => Some(evidence.context("cannot find what it recorded")?.len()),
@@ -218,6 +218,7 @@ impl Running {
         remove(&self.err)?;
         Ok(End {
             cpu_ns,
+            told,
             lost,
             evidence_bytes,
         })

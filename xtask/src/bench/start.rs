@@ -13,7 +13,7 @@ pub(super) const ROUNDS: u32 = 7;
 pub(super) type Results = Vec<(String, Result<Vec<Started>, String>)>;
 
 /// Measures each, in turn.
-pub(super) fn measure(bench: &mut Bench, contenders: &[Contender]) -> Result<Results> {
+pub(super) fn measure(bench: &mut Bench, contenders: &[Contender]) -> Results {
     let agents = [
         contender::of_agent(&bench.agent, START, Output::Json),
         contender::of_agent(&bench.agent, contender::JSON, Output::Json),
@@ -40,7 +40,7 @@ pub(super) fn measure(bench: &mut Bench, contenders: &[Contender]) -> Result<Res
             }
         }
     }
-    Ok(results)
+    results
 }
 
 fn is_peer(contender: &Contender) -> bool {

@@ -6,7 +6,7 @@ use super::Missing;
 use crate::bench::churn::{Loaded, Samples};
 use crate::bench::figures::{Sample, per_s};
 use crate::bench::generator::Kind;
-use crate::bench::table::{NONE, Table, lost, mib, spread};
+use crate::bench::table::{NONE, Table, grouped, lost, mib, spread};
 
 /// One load: what it does, and what is left of it.
 pub(super) fn section(loaded: &Loaded, slice: Duration, missing: &mut Missing) -> String {
@@ -48,6 +48,14 @@ pub(super) fn section(loaded: &Loaded, slice: Duration, missing: &mut Missing) -
     for (name, samples) in &loaded.results {
         if let Some(why) = &samples.failed {
             not_measured += &missing.tell(&described(name, samples), why);
+        }
+        let unaccounted: u64 = samples.rounds.iter().map(Sample::unaccounted).sum();
+        if unaccounted > 0 {
+            let why = format!(
+                "{} are neither told nor said to be lost",
+                grouped(unaccounted)
+            );
+            not_measured += &missing.tell(&format!("state changes by {name}"), &why);
         }
         if !samples.rounds.is_empty() {
             table.push(row(kind, name, samples));
@@ -127,6 +135,7 @@ mod tests {
             untraced: [took(6_000), took(6_000)],
             changes: 1_000,
             units: 100,
+            told: Some(992),
             lost: 5,
             process_ns: 995_000,
             peak_rss_bytes: 3 << 20,
@@ -142,13 +151,14 @@ mod tests {
                     Samples {
                         rounds: vec![sample(3_000), sample(4_500)],
                         failed: failed("it ended at once"),
+                        ..Samples::default()
                     },
                 ),
                 (
                     "bpftrace".to_owned(),
                     Samples {
-                        rounds: Vec::new(),
                         failed: failed("it is not installed"),
+                        ..Samples::default()
                     },
                 ),
             ],
@@ -177,6 +187,9 @@ mod tests {
         assert!(nothing.contains("60000 (60000–60000)"), "{nothing}");
         assert!(text.contains("not measured: tracer, in a round: it ended at once\n"));
         assert!(text.contains("not measured: bpftrace: it is not installed\n"));
+        assert!(text.contains(
+            "not measured: state changes by tracer: 6 are neither told nor said to be lost\n"
+        ));
     }
 
     #[test]

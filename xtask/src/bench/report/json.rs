@@ -59,7 +59,9 @@ fn sample(sample: &Sample) -> Value {
         "load_cpu_of_untraced": sample.load_cpu(),
         "units": sample.units,
         "changes": sample.changes,
+        "told": sample.told,
         "lost": sample.lost,
+        "unaccounted": sample.unaccounted(),
         "process_cpu_ns": sample.process_ns,
         "process_ns_per_change": sample.process_ns_per_change(),
         "process_ns_per_unit": sample.process_ns_per_unit(),
@@ -165,6 +167,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    use crate::bench::args::Part;
     use crate::bench::figures::Program;
     use crate::bench::generator::Kind;
     use crate::bench::machine::Machine;
@@ -205,19 +208,19 @@ mod tests {
                         "empty program".to_owned(),
                         Samples {
                             rounds: vec![measured],
-                            failed: None,
+                            ..Samples::default()
                         },
                     ),
                     (
                         "bpftrace".to_owned(),
                         Samples {
-                            rounds: Vec::new(),
                             failed: Some("it is not installed".to_owned()),
+                            ..Samples::default()
                         },
                     ),
                 ],
             }]),
-            in_kernel: true,
+            parts: [Part::Churn, Part::Kernel].to_vec(),
             sustained: None,
             start: None,
             pure: None,

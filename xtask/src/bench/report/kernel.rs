@@ -17,7 +17,7 @@ pub(super) fn section(churn: &[Loaded], missing: &mut Missing) -> String {
         .to_owned();
     text += &sums(churn).text();
     text += "\nBY PROGRAM: runs for each state change or request, and ns for a run (medians)\n\
-        A contender whose programs are those of one above is left out.\n\n";
+        A contender all of whose programs are another one's above is left out.\n\n";
     text += &programs(churn).text();
     text + &skipped(churn, missing)
 }
@@ -98,7 +98,8 @@ fn programs(churn: &[Loaded]) -> Table {
     let mut known: Vec<Vec<&str>> = Vec::new();
     for name in names(churn) {
         let programs = program_names(churn, name);
-        if known.contains(&programs) {
+        let is_known = |known: &Vec<&str>| programs.iter().all(|one| known.contains(one));
+        if known.iter().any(is_known) {
             continue;
         }
         for (place, program) in programs.iter().enumerate() {
@@ -207,7 +208,7 @@ mod tests {
         });
         let samples = Samples {
             rounds: rounds.collect(),
-            failed: None,
+            ..Samples::default()
         };
         (name.to_owned(), samples)
     }
