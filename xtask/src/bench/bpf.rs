@@ -1,5 +1,5 @@
-//! The three things that the bench asks of bpf(2): to load a program, to attach it, and a program's
-//! name.
+//! What the bench asks of bpf(2): to load a program, to attach it, a program's name, and to measure
+//! programs.
 //!
 //! **Owns:** every `unsafe` of this package.
 //! **Never:** more of bpf(2) than the bench takes; the agent has aya for that.
@@ -13,8 +13,12 @@ const PROG_LOAD: u32 = 5;
 const PROG_GET_FD_BY_ID: u32 = 13;
 const OBJ_GET_INFO_BY_FD: u32 = 15;
 const RAW_TRACEPOINT_OPEN: u32 = 17;
+const ENABLE_STATS: u32 = 32;
 /// `BPF_PROG_TYPE_RAW_TRACEPOINT`.
 const TYPE_RAW_TRACEPOINT: u32 = 17;
+
+/// `BPF_STATS_RUN_TIME`.
+const STATS_RUN_TIME: u32 = 0;
 
 /// An instruction as the kernel reads it: the operation, registers, offset and value.
 pub(super) type Instruction = [u8; 8];
@@ -140,6 +144,19 @@ pub(super) fn name(id: u32) -> io::Result<String> {
     unsafe { bpf(OBJ_GET_INFO_BY_FD, &mut arguments) }?;
     let name = info.name.split(|byte| *byte == 0).next();
     Ok(String::from_utf8_lossy(name.unwrap_or_default()).into_owned())
+}
+
+/// Lets the kernel count and time every run of every program, until what is returned is closed.
+///
+/// # Kernel
+///
+/// Since Linux 5.8. `kernel.bpf_stats_enabled` does the same for as long as it is 1; either is enough.
+pub(super) fn enable_stats() -> io::Result<OwnedFd> {
+    let mut kind = STATS_RUN_TIME;
+    // SAFETY: there is no pointer in these arguments.
+    let descriptor = unsafe { bpf(ENABLE_STATS, &mut kind) }?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 /// The system call; what it returns is a descriptor for some commands, and 0 for the others.

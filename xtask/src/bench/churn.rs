@@ -138,7 +138,7 @@ fn sample(
     let before = running.reading()?;
     let took = load.run(bench.slice(kind))?;
     if running.reading()?.runs != before.runs {
-        bail!("somebody else turned kernel.bpf_stats_enabled on; what it costs would be counted");
+        bail!("somebody else let the kernel measure programs; what that costs would be counted");
     }
     bench.stats.set(true)?;
     let programs_before = running.programs()?;
@@ -160,7 +160,7 @@ fn sample(
         process_ns: end.cpu_ns.saturating_sub(before.cpu_ns),
         peak_rss_bytes: after.peak_rss_bytes,
         evidence_bytes: end.evidence_bytes,
-        in_kernel: InKernel::between(&programs_before, &programs_after, measured),
+        in_kernel: InKernel::between(&programs_before, &programs_after, measured, contender.hook),
     })
 }
 

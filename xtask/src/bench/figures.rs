@@ -22,11 +22,14 @@ pub(super) struct InKernel {
     /// Connections, or requests.
     pub(super) units: u64,
     pub(super) changes: u64,
+    /// State changes that its hook saw: those of the load, and of all others on this host.
+    pub(super) seen: u64,
 }
 
 impl InKernel {
-    /// The difference of two readings.
-    pub(super) fn between(before: &[Program], after: &[Program], took: Took) -> Self {
+    /// The difference of two readings, and what the load did between them. The names of programs that
+    /// run once for each state change begin with `hook`.
+    pub(super) fn between(before: &[Program], after: &[Program], took: Took, hook: &str) -> Self {
         let (before, mut after) = (by_name(before), by_name(after));
         for (name, program) in &mut after {
             if let Some(earlier) = before.get(name) {
@@ -35,10 +38,13 @@ impl InKernel {
                 program.misses = program.misses.saturating_sub(earlier.misses);
             }
         }
+        let programs: Vec<Program> = after.into_values().filter(|one| one.runs > 0).collect();
+        let hooks = programs.iter().filter(|one| one.name.starts_with(hook));
         Self {
-            programs: after.into_values().filter(|one| one.runs > 0).collect(),
             units: took.units,
             changes: took.changes,
+            seen: hooks.map(|one| one.runs).sum(),
+            programs,
         }
     }
 
@@ -269,13 +275,14 @@ mod tests {
             program("timer_b", 4, 100, 0),
             program("idle", 4, 9, 0),
         ];
-        let found = InKernel::between(&before, &after, took(2, 1, 1));
+        let found = InKernel::between(&before, &after, took(2, 1, 1), "ho");
         let programs = [
             program("hook", 10, 1_000, 2),
             program("timer_a", 6, 200, 0),
             program("timer_b", 4, 100, 0),
         ];
         assert_eq!(found.programs, programs);
+        assert_eq!(found.seen, 10);
         assert_eq!(found.ns_per_change(), Some(1_300.0 / 12.0));
         assert_eq!(found.ns_per_unit(), Some(650.0));
         assert_eq!(found.ns_per_run("timer_"), Some(30.0));

@@ -1,69 +1,44 @@
-//! `kernel.bpf_stats_enabled`: what we need it to be while we measure, and afterwards what it was.
+//! Whether the kernel measures BPF programs.
 //!
-//! While it is 1, the kernel looks at the clock before and after every run of a program, which costs
-//! each run some 20 ns; so rates are measured with 0.
+//! While it does, it looks at the clock before and after every run of a program, which costs each run
+//! some 20 ns; so rates are measured without.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::fs;
+use std::os::fd::OwnedFd;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Writes each line that it reads into the setting, and says `done`. A process of its own, out of
-/// reach of the terminal's signals, puts the setting back when its input ends: so it is put back
-/// however this program ends.
-const GUARD: &str = "setting=/proc/sys/kernel/bpf_stats_enabled; before=$(cat $setting); \
-    while read -r value; do echo \"$value\" > $setting || break; echo done; done; \
-    echo \"$before\" > $setting";
+use super::bpf;
 
-/// The setting; dropping it puts it back.
+const SETTING: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+/// The kernel's measuring, off at first. It is on only as long as a descriptor is open, so however this
+/// program ends, it leaves nothing behind.
+#[derive(Default)]
 pub(super) struct KernelStats {
-    guard: Child,
-    /// `None` once it is to end.
-    input: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    on: Option<OwnedFd>,
 }
 
 impl KernelStats {
-    pub(super) fn guard() -> Result<Self> {
-        let mut guard = Command::new("sh")
-            .args(["-c", GUARD])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .context("cannot start sh to set kernel.bpf_stats_enabled")?;
-        let input = guard.stdin.take();
-        let answers = guard.stdout.take().context("sh has no output")?;
-        Ok(Self {
-            guard,
-            input,
-            answers: BufReader::new(answers),
-        })
-    }
-
-    /// Whether the kernel measures programs from now on.
     pub(super) fn set(&mut self, on: bool) -> Result<()> {
-        let input = self.input.as_mut().context("the guard has ended")?;
-        writeln!(input, "{}", u8::from(on)).context("cannot tell sh what to set")?;
-        let mut said = String::new();
-        self.answers
-            .read_line(&mut said)
-            .context("cannot read whether kernel.bpf_stats_enabled was set")?;
-        if said.trim() != "done" {
-            bail!("cannot set kernel.bpf_stats_enabled, which measures BPF programs (Linux 5.1)");
-        }
+        self.on = match on {
+            true => Some(bpf::enable_stats().context("cannot measure BPF programs (Linux 5.8)")?),
+            false => None,
+        };
         Ok(())
     }
-}
 
-impl Drop for KernelStats {
-    fn drop(&mut self) {
-        self.input = None;
-        if !self.guard.wait().is_ok_and(|status| status.success()) {
-            eprintln!(
-                "bench: kernel.bpf_stats_enabled may not be what it was: look with sysctl, and set it"
+    /// Fails while it is on for the whole host, which is not ours to change.
+    pub(super) fn must_be_ours() -> Result<()> {
+        let setting =
+            fs::read_to_string(SETTING).with_context(|| format!("cannot read {SETTING}"))?;
+        if setting.trim() != "0" {
+            bail!(
+                "kernel.bpf_stats_enabled is {}, so every run of a program costs more than it has to; \
+                 set it to 0 meanwhile, or wait until whoever set it has ended",
+                setting.trim()
             );
         }
+        Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::bench::table::{NONE, Table, grouped, lost, mib, spread};
 pub(super) fn section(loaded: &Loaded, slice: Duration, missing: &mut Missing) -> String {
     let kind = loaded.kind;
     let mut text = format!(
-        "CHURN: {} · {} ms at a time, kernel.bpf_stats_enabled=0\n{}\n\n",
+        "CHURN: {} · {} ms at a time, while the kernel does not measure programs\n{}\n\n",
         kind.name(),
         slice.as_millis(),
         about(kind),

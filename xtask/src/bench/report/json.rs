@@ -93,6 +93,7 @@ fn in_kernel(found: &InKernel) -> Value {
         "programs": programs.collect::<Vec<_>>(),
         "units": found.units,
         "changes": found.changes,
+        "changes_seen": found.seen,
         "ns_per_change": found.ns_per_change(),
         "ns_per_unit": found.ns_per_unit(),
     })
@@ -184,6 +185,7 @@ mod tests {
                 }],
                 units: 1,
                 changes: 4,
+                seen: 4,
             },
             ..Sample::default()
         };

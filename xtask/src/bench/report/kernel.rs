@@ -5,21 +5,44 @@ use crate::bench::churn::{Loaded, Samples};
 use crate::bench::contender::{EMPTY, TCPSTATES};
 use crate::bench::figures::{InKernel, Program};
 use crate::bench::generator::Kind;
-use crate::bench::table::{NONE, Table, median, spread};
+use crate::bench::table::{NONE, Table, median, spread, wrapped};
 
 /// Both tables.
 pub(super) fn section(churn: &[Loaded], missing: &mut Missing) -> String {
     let mut text = "IN KERNEL: time in all programs of a contender, for each state change that the load made, or \
         for each request\n\
-        as the kernel measures it (kernel.bpf_stats_enabled=1), its own looks at the clock included\n\
+        as the kernel measures it, its own looks at the clock included\n\
         × empty, of tcpstates: compared in the same round to the empty program on the same tracepoint, and to \
         tcpstates\n\n"
         .to_owned();
     text += &sums(churn).text();
+    text += &others(churn);
     text += "\nBY PROGRAM: runs for each state change or request, and ns for a run (medians)\n\
         A contender all of whose programs are another one's above is left out.\n\n";
     text += &programs(churn).text();
     text + &skipped(churn, missing)
+}
+
+/// A warning where others on this host opened and closed connections meanwhile.
+fn others(churn: &[Loaded]) -> String {
+    let samples = churn.iter().flat_map(|one| &one.results);
+    let rounds = || {
+        let rounds = samples.clone().flat_map(|(_, one)| &one.rounds);
+        rounds
+            .map(|one| &one.in_kernel)
+            .filter(|one| one.changes > 0)
+    };
+    let made: u64 = rounds().map(|one| one.changes).sum();
+    let seen: u64 = rounds().map(|one| one.seen).sum();
+    let others = seen.saturating_sub(made);
+    if others * 50 <= seen {
+        return String::new();
+    }
+    wrapped(&format!(
+        "disturbed: {:.0} % of the state changes that the programs saw were not the load's; what is told for \
+         a change is too much by as much, in user space and of evidence too",
+        100.0 * others as f64 / seen as f64
+    ))
 }
 
 fn sums(churn: &[Loaded]) -> Table {
@@ -203,6 +226,7 @@ mod tests {
                 }],
                 units: 2,
                 changes: 10,
+                seen: 20,
             },
             ..Sample::default()
         });
@@ -247,6 +271,18 @@ mod tests {
             cells,
             ["tracer a", "55 (50–60)", "4.0", "0.065", "–", "–", "–", "–"]
         );
+    }
+
+    #[test]
+    fn changes_that_others_make_are_noticed() {
+        let mut churn = churn();
+        assert!(others(&churn).starts_with("disturbed: 50 % of the state changes"));
+        for (_, samples) in &mut churn[0].results {
+            for sample in &mut samples.rounds {
+                sample.in_kernel.seen = 10;
+            }
+        }
+        assert_eq!(others(&churn), "");
     }
 
     #[test]
