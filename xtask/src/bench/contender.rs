@@ -123,7 +123,10 @@ impl Contender {
             false => cmd::find(&self.program.to_string_lossy()).with_context(|| self.missing())?,
         };
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "unshare", "--mount", "sh", "-c"]);
+        command.args(["--pdeathsig", "TERM"]);
+        // Shells let what they start in the background ignore interrupts, and that is inherited.
+        command.args(["env", "--default-signal=INT"]);
+        command.args(["unshare", "--mount", "sh", "-c"]);
         command.arg(PREPARE).arg(program).args(&self.args);
         Ok(command)
     }

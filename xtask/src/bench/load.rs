@@ -24,8 +24,10 @@ impl Load {
     /// Starts it in a network namespace that lives as long as it does: with it goes all TIME_WAIT.
     pub(super) fn start(workers: u32) -> Result<Self> {
         let this = std::env::current_exe().context("cannot tell which file this program is")?;
-        let mut child = Command::new("unshare")
-            .args(["--net", "sh", "-c", PREPARE])
+        let mut child = Command::new("setpriv")
+            // Not to go on with what it was told, should we end before it has.
+            .args(["--pdeathsig", "TERM"])
+            .args(["unshare", "--net", "sh", "-c", PREPARE])
             .arg(this)
             .args(["bench-load", "--workers", &workers.to_string()])
             .stdin(Stdio::piped())
