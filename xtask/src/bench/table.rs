@@ -83,14 +83,21 @@ pub(super) fn spread(figures: impl IntoIterator<Item = f64>, digits: usize) -> S
     let Some(Spread { median, min, max }) = Spread::of(figures) else {
         return NONE.to_owned();
     };
-    format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
+    let [median, min, max] = [median, min, max].map(|value| figure(value, digits));
+    format!("{median} ({min}–{max})")
 }
 
 /// The median alone.
 pub(super) fn median(figures: impl IntoIterator<Item = f64>, digits: usize) -> String {
-    Spread::of(figures).map_or(NONE.to_owned(), |found| {
-        format!("{:.digits$}", found.median)
-    })
+    Spread::of(figures).map_or(NONE.to_owned(), |found| figure(found.median, digits))
+}
+
+/// So many digits, or whole and grouped where it is large.
+pub(super) fn figure(value: f64, digits: usize) -> String {
+    match value >= 1e4 {
+        true => grouped(value.round() as u64),
+        false => format!("{value:.digits$}"),
+    }
 }
 
 /// `1,234,567`.
@@ -145,6 +152,8 @@ mod tests {
     fn figures_are_written_for_people() {
         assert_eq!(spread([3.0, 1.0, 2.0], 1), "2.0 (1.0–3.0)");
         assert_eq!(spread([], 1), "–");
+        assert_eq!(figure(9_999.4, 0), "9999");
+        assert_eq!(figure(1_234_567.8, 2), "1,234,568");
         assert_eq!(median([1.0, 2.0], 2), "1.50");
         assert_eq!(
             [0, 999, 1_000, 1_234_567].map(grouped),

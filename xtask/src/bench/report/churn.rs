@@ -171,7 +171,7 @@ mod tests {
         let row = text.lines().find(|line| line.starts_with("tracer "));
         let row = row.expect("the agent has a row");
         for figure in [
-            "37500 (30000–45000)",
+            "37,500 (30,000–45,000)",
             "0.62 (0.50–0.75)",
             "1.67 (1.33–2.00)",
             "1.00 (1.00–1.00)",
@@ -184,7 +184,7 @@ mod tests {
             .lines()
             .find(|line| line.starts_with("nothing attached"));
         let nothing = nothing.expect("there is something to compare to");
-        assert!(nothing.contains("60000 (60000–60000)"), "{nothing}");
+        assert!(nothing.contains("60,000 (60,000–60,000)"), "{nothing}");
         assert!(text.contains("not measured: tracer, in a round: it ended at once\n"));
         assert!(text.contains("not measured: bpftrace: it is not installed\n"));
         assert!(text.contains(

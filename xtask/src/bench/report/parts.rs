@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Missing;
 use crate::bench::figures::per_s;
 use crate::bench::running::Started;
-use crate::bench::table::{NONE, Table, grouped, lost, mib, spread};
+use crate::bench::table::{NONE, Table, figure, grouped, lost, mib, spread};
 use crate::bench::{pure, start, sustained};
 
 pub(super) fn sustained(
@@ -32,8 +32,8 @@ pub(super) fn sustained(
                 let changes_per_s = took.changes as f64 / took.time.as_secs_f64();
                 table.push([
                     name.clone(),
-                    per_s(took).map_or(NONE.to_owned(), |rate| format!("{rate:.0}")),
-                    format!("{changes_per_s:.0}"),
+                    per_s(took).map_or(NONE.to_owned(), |rate| figure(rate, 0)),
+                    figure(changes_per_s, 0),
                     grouped(took.changes),
                     lost(endured.lost, took.changes),
                     mib(Some(endured.peak_rss_bytes)),
@@ -174,7 +174,7 @@ mod tests {
             ),
         ];
         let text = sustained(&results, Duration::from_secs(10), &mut Missing::default());
-        for figure in ["50000", "300000", "3,000,000", "30,000 (1.0 %)", "5 MiB"] {
+        for figure in ["50,000", "300,000", "3,000,000", "30,000 (1.0 %)", "5 MiB"] {
             assert!(text.contains(figure), "{figure} in {text}");
         }
         assert!(text.contains("not measured: tracer record: the disk is full\n"));

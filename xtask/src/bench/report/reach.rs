@@ -9,7 +9,7 @@ use crate::bench::contender::{EMPTY, JSON, RECORD, RECORD_ALL, START, TCPSTATES,
 use crate::bench::figures::{Sample, Spread};
 use crate::bench::generator::Kind;
 use crate::bench::sustained::Endured;
-use crate::bench::table::{NONE, Table, grouped};
+use crate::bench::table::{self, NONE, Table};
 
 /// Which side of a figure is good.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -201,11 +201,7 @@ impl Goal {
     }
 
     fn figure(&self, value: f64) -> String {
-        let Self { unit, digits, .. } = self;
-        match value.abs() >= 1e4 {
-            true => format!("{} {unit}", grouped(value as u64)),
-            false => format!("{value:.digits$} {unit}"),
-        }
+        format!("{} {}", table::figure(value, self.digits), self.unit)
     }
 }
 
