@@ -145,13 +145,25 @@ impl Sample {
 
     /// Changes that the load made, and that it neither told nor said to be lost.
     pub(super) fn unaccounted(&self) -> u64 {
-        let told = self.told.unwrap_or(self.changes);
-        self.changes.saturating_sub(told + self.lost)
+        match self.told {
+            Some(told) => self.to_tell() - (told + self.lost),
+            None => 0,
+        }
+    }
+
+    /// Changes that it was to tell: those of the load, or more where others on this host made some.
+    pub(super) fn to_tell(&self) -> u64 {
+        to_tell(self.changes, self.told, self.lost)
     }
 
     fn not_lost(&self) -> u64 {
         self.changes.saturating_sub(self.lost)
     }
+}
+
+/// Changes that there were to tell, of which the load made some.
+pub(super) fn to_tell(made: u64, told: Option<u64>, lost: u64) -> u64 {
+    told.map_or(made, |told| made.max(told + lost))
 }
 
 /// Connections or requests a second; `None` where there was no time for one.
@@ -247,6 +259,10 @@ mod tests {
             "others open connections too"
         );
         assert_eq!(sample(None).unaccounted(), 0, "it does not count");
+        assert_eq!(
+            [Some(90), Some(150), None].map(|told| sample(told).to_tell()),
+            [100, 152, 100]
+        );
     }
 
     #[test]

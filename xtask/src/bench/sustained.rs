@@ -19,6 +19,8 @@ const CONTENDERS: [(&str, Output); 3] = [
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Endured {
     pub(super) load: Took,
+    /// Changes that it says it told; `None` where it does not count them.
+    pub(super) told: Option<u64>,
     pub(super) lost: u64,
     pub(super) peak_rss_bytes: u64,
 }
@@ -57,10 +59,11 @@ fn endure(bench: &mut Bench, name: &str, output: Output) -> Result<Endured> {
     bench.stats.set(false)?;
     let took = load.run(Task::Load(Kind::Reset, Amount::Time(bench.loss)))?;
     let peak_rss_bytes = running.reading()?.peak_rss_bytes;
-    let lost = running.stop(None)?.lost;
+    let end = running.stop(None)?;
     Ok(Endured {
         load: took,
-        lost,
+        told: end.told,
+        lost: end.lost,
         peak_rss_bytes,
     })
 }

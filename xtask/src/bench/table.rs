@@ -113,10 +113,11 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// Losses, and which share of all that is.
+/// Losses, and which share of all that is; no share where there were more than there could be, because
+/// others on this host made changes too.
 pub(super) fn lost(lost: u64, of: u64) -> String {
-    if lost == 0 || of == 0 {
-        return lost.to_string();
+    if lost == 0 || lost > of {
+        return grouped(lost);
     }
     let percent = 100.0 * lost as f64 / of as f64;
     format!("{} ({percent:.1} %)", grouped(lost))
@@ -161,6 +162,7 @@ mod tests {
         );
         assert_eq!(lost(0, 100), "0");
         assert_eq!(lost(1_500, 100_000), "1,500 (1.5 %)");
+        assert_eq!(lost(1_500, 1_000), "1,500");
         assert_eq!(mib(Some(3 << 20)), "3 MiB");
         assert_eq!(mib(None), "–");
     }

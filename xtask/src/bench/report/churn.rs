@@ -107,7 +107,7 @@ fn row(kind: Kind, name: &str, samples: &Samples) -> [String; 7] {
         spread(process.map(|ns| ns / 1e3), 2),
         lost(
             rounds.iter().map(|one| one.lost).sum(),
-            rounds.iter().map(|one| one.changes).sum(),
+            rounds.iter().map(Sample::to_tell).sum(),
         ),
         mib(peak),
     ]

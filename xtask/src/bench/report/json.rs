@@ -104,6 +104,7 @@ fn sustained(results: &sustained::Results) -> Value {
         Ok(endured) => json!({
             "name": name,
             "load": took(endured.load),
+            "told": endured.told,
             "lost": endured.lost,
             "peak_rss_bytes": endured.peak_rss_bytes,
         }),

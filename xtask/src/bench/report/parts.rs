@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Missing;
-use crate::bench::figures::per_s;
+use crate::bench::figures::{per_s, to_tell};
 use crate::bench::running::Started;
 use crate::bench::table::{NONE, Table, figure, grouped, lost, mib, spread};
 use crate::bench::{pure, start, sustained};
@@ -35,7 +35,10 @@ pub(super) fn sustained(
                     per_s(took).map_or(NONE.to_owned(), |rate| figure(rate, 0)),
                     figure(changes_per_s, 0),
                     grouped(took.changes),
-                    lost(endured.lost, took.changes),
+                    lost(
+                        endured.lost,
+                        to_tell(took.changes, endured.told, endured.lost),
+                    ),
                     mib(Some(endured.peak_rss_bytes)),
                 ]);
             }
@@ -60,8 +63,13 @@ pub(super) fn start(results: &start::Results, missing: &mut Missing) -> String {
         match result {
             Ok(rounds) => {
                 let ms = |figure: fn(&Started) -> Option<Duration>| {
-                    let figures = rounds.iter().filter_map(figure);
-                    spread(figures.map(|time| time.as_secs_f64() * 1e3), 0)
+                    // What some rounds alone have, is no figure of all.
+                    let figures = rounds.iter().map(figure).collect::<Option<Vec<_>>>();
+                    let ms = figures
+                        .into_iter()
+                        .flatten()
+                        .map(|time| time.as_secs_f64() * 1e3);
+                    spread(ms, 0)
                 };
                 table.push([
                     name.clone(),
@@ -163,6 +171,7 @@ mod tests {
                 time: Duration::from_secs(10),
                 cpu: Duration::from_secs(20),
             },
+            told: Some(2_970_000),
             lost: 30_000,
             peak_rss_bytes: 5 << 20,
         };
@@ -187,8 +196,12 @@ mod tests {
             first_line: None,
             cpu: Duration::from_millis(80),
         };
+        let loud = Started {
+            first_line: Some(Duration::from_millis(5)),
+            ..started
+        };
         let text = start(
-            &vec![("tcpstates".to_owned(), Ok(vec![started]))],
+            &vec![("tcpstates".to_owned(), Ok(vec![started, loud]))],
             &mut Missing::default(),
         );
         let row = text.lines().last().expect("it has a row");
