@@ -1,10 +1,15 @@
 //! `cargo xtask bench`: what tracing costs on this machine, side by side with its peers, in one run.
 //!
-//! **Owns:** the order of things: rounds, and in each every contender once, so that whatever else
-//! the machine does falls on all alike.
-//! **Never:** judges. It prints ratios and the facts of the machine; what is good is for people.
+//! **Owns:** what is measured, and in which order; the report, and where it is kept.
+//! **Never:** installs anything; what is missing is told. It judges only by printing: whatever the
+//! figures are, it has done its work.
 
+mod args;
+mod bpf;
+mod churn;
 mod contender;
+mod drain;
+mod empty;
 mod figures;
 mod generator;
 mod kernel_stats;
@@ -12,185 +17,130 @@ mod load;
 mod losses;
 mod machine;
 mod process;
+mod pure;
 mod report;
 mod running;
+mod start;
+mod sustained;
+mod table;
 
 use std::fs;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::place::Place;
-use crate::{build, cmd, root};
+use crate::root;
+use args::{Built, Part};
 use contender::Contender;
-use figures::{Measured, Round};
 use kernel_stats::KernelStats;
 use load::Load;
 use machine::Machine;
 use report::Report;
-use running::Running;
 
+pub(crate) use args::Args;
+pub(crate) use empty::stay;
 pub(crate) use generator::{GeneratorArgs, serve};
 
-/// What to measure.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Rounds; in each, every contender runs once
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+/// The means of every measurement.
+struct Bench {
     rounds: u32,
-    /// Connections that are opened and closed in each run
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
-    connections: u32,
-    /// Threads that open and close them; one for each core by default
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    workers: Option<u32>,
-    /// Only the contenders with one of these texts in their name
-    #[arg(long, value_name = "TEXT", value_delimiter = ',')]
+    slice: Duration,
+    loss: Duration,
+    workers: u32,
     only: Vec<String>,
-    /// Measures this agent, rather than the one that it builds
-    #[arg(long, value_name = "FILE")]
-    agent: Option<PathBuf>,
-    /// Where the contenders write; target/bench by default
-    #[arg(long, value_name = "DIRECTORY")]
-    scratch: Option<PathBuf>,
-    /// Prints the figures of every round as JSON
-    #[arg(long)]
-    json: bool,
+    agent: PathBuf,
+    scratch: PathBuf,
+    stats: KernelStats,
 }
 
-/// Builds, measures, and prints.
-pub(crate) fn run(mut args: Args) -> Result<()> {
-    let (agent, scratch) = match (args.agent.take(), args.scratch.take()) {
-        (Some(agent), Some(scratch)) => (agent, scratch),
-        (agent, scratch) => {
-            let place = Place::find()?;
-            let scratch = scratch.unwrap_or_else(|| place.target.join("bench"));
-            let agent = agent.map_or_else(|| build::agent().map(|place| place.agent()), Ok)?;
-            (agent, scratch)
-        }
-    };
+/// Builds, measures, prints, and keeps the figures.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let built = args.build()?;
+    let scratch = &built.scratch;
+    // As the user, who can then remove what root writes there.
+    fs::create_dir_all(scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
     if !root::is_root()? {
-        return as_root(&args, &agent, &scratch);
+        return args.as_root(&built);
     }
-    fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
-    let report = measure(&args, &agent, &scratch)?;
-    if args.json {
-        println!("{}", report.json());
-    } else {
-        print!("{}", report.text());
+    let report = measure(args, &built)?;
+    let (json, file) = (report.json(), scratch.join("figures.json"));
+    fs::write(&file, format!("{json:#}\n"))
+        .with_context(|| format!("cannot write the figures to {}", file.display()))?;
+    match args.json {
+        true => println!("{json:#}"),
+        false => print!("{}", report.text()),
     }
+    eprintln!("bench: every round is in {}", file.display());
     Ok(())
 }
 
-/// Starts this again as root, which attaching programs takes, with what was built as the user.
-fn as_root(args: &Args, agent: &Path, scratch: &Path) -> Result<()> {
-    let this = std::env::current_exe().context("cannot tell which file this program is")?;
-    let mut command = root::command(&this)?;
-    command.arg("bench");
-    command.arg("--agent").arg(agent);
-    command.arg("--scratch").arg(scratch);
-    command.args(["--rounds", &args.rounds.to_string()]);
-    command.args(["--connections", &args.connections.to_string()]);
-    if let Some(workers) = args.workers {
-        command.args(["--workers", &workers.to_string()]);
-    }
-    if !args.only.is_empty() {
-        command.args(["--only", &args.only.join(",")]);
-    }
-    if args.json {
-        command.arg("--json");
-    }
-    eprintln!(
-        "bench: attaching takes root; starting {}",
-        cmd::show(&command)
-    );
-    Err(command.exec()).with_context(|| format!("cannot start {}", cmd::show(&command)))
-}
-
-fn measure(args: &Args, agent: &Path, scratch: &Path) -> Result<Report> {
+fn measure(args: &Args, built: &Built) -> Result<Report> {
+    KernelStats::must_be_ours()?;
     let machine = Machine::read()?;
-    let workers = args.workers.unwrap_or(machine.cores);
-    let contenders: Vec<Contender> = contender::all(agent)
+    let mut bench = Bench {
+        rounds: args.rounds,
+        slice: Duration::from_millis(args.slice.into()),
+        loss: Duration::from_secs(args.loss.into()),
+        workers: args.workers.unwrap_or(machine.cores),
+        only: args.only.clone(),
+        agent: built.agent.clone(),
+        scratch: built.scratch.clone(),
+        stats: KernelStats::default(),
+    };
+    // What an earlier run recorded is not evidence of this one.
+    running::remove(&bench.evidence())?;
+    let contenders: Vec<Contender> = contender::all(&built.agent)?
         .into_iter()
-        .filter(|one| one.is_baseline() || selects(&args.only, &one.name))
+        .filter(|one| bench.selects(&one.name))
         .collect();
-    if contenders.len() < 2 {
+    if contenders.is_empty() {
         bail!("no contender is named like {}", args.only.join(" or "));
     }
-    let _stats = KernelStats::on()?;
-    let mut load = Load::start(workers)?;
-    let mut results: Vec<Measured> = contenders.iter().map(|_| Ok(Vec::new())).collect();
-    for number in 1..=args.rounds {
-        let mut nothing = None;
-        for (contender, result) in contenders.iter().zip(&mut results) {
-            let Ok(rounds) = result else {
-                continue;
-            };
-            eprint!(
-                "bench: round {number}/{}: {} … ",
-                args.rounds, contender.name
-            );
-            match round(
-                contender,
-                &mut load,
-                args.connections,
-                nothing.as_ref(),
-                scratch,
-            ) {
-                Ok(round) => {
-                    eprintln!("{:.0} connections/s", round.connections_per_s);
-                    nothing = nothing.or_else(|| Some(round.clone()));
-                    rounds.push(round);
-                }
-                Err(error) => {
-                    eprintln!("not measured: {error:#}");
-                    *result = Err(format!("{error:#}"));
-                }
-            }
-        }
-    }
-    Ok(Report {
-        load_after: Machine::read()?.load,
+    let parts = args.parts();
+    let has = |part| parts.contains(&part);
+    let mut report = Report {
+        load_after: String::new(),
         machine,
-        workers,
-        rounds: args.rounds,
-        connections: args.connections,
-        results: contenders
-            .into_iter()
-            .map(|one| one.name)
-            .zip(results)
-            .collect(),
-    })
-}
-
-/// One contender under load, once.
-fn round(
-    contender: &Contender,
-    load: &mut Load,
-    connections: u32,
-    nothing: Option<&Round>,
-    scratch: &Path,
-) -> Result<Round> {
-    let Some(mut command) = contender.command()? else {
-        return Ok(Round::of_nothing(connections, load.open(connections)?));
+        workers: bench.workers,
+        rounds: bench.rounds,
+        slice: bench.slice,
+        loss: bench.loss,
+        parts: args.parts(),
+        churn: None,
+        sustained: None,
+        start: None,
+        pure: None,
     };
-    let mut running = Running::start(&mut command, contender, scratch)?;
-    running.wait_until_attached(load)?;
-    let before = running.reading()?;
-    let took = load.open(connections)?;
-    let after = running.reading()?;
-    let end = running.stop()?;
-    Ok(Round::new(
-        connections,
-        took,
-        nothing,
-        &before,
-        &after,
-        &end,
-    ))
+    if has(Part::Churn) || has(Part::Kernel) {
+        report.churn = Some(churn::measure(&mut bench, &contenders)?);
+    }
+    if has(Part::Loss) {
+        report.sustained = Some(sustained::measure(&mut bench));
+    }
+    if has(Part::Start) {
+        report.start = Some(start::measure(&mut bench, &contenders));
+    }
+    if has(Part::UserSpace) {
+        report.pure = Some(pure::measure(&mut bench, &built.pure));
+    }
+    report.load_after = Machine::read()?.load;
+    Ok(report)
 }
 
-fn selects(only: &[String], name: &str) -> bool {
-    only.is_empty() || only.iter().any(|text| name.contains(text.as_str()))
+impl Bench {
+    /// A load in a namespace of its own.
+    fn load(&self) -> Result<Load> {
+        Load::start(self.workers)
+    }
+
+    /// Whether a contender was asked for.
+    fn selects(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|text| name.contains(text.as_str()))
+    }
+
+    /// Where the evidence is that the replay is measured with.
+    fn evidence(&self) -> PathBuf {
+        self.scratch.join("replay.tev")
+    }
 }

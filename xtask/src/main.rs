@@ -64,6 +64,9 @@ enum Verb {
     /// Opens connections as it is told; `bench` starts it
     #[command(hide = true)]
     BenchLoad(bench::GeneratorArgs),
+    /// Attaches a program that does nothing; `bench` starts it
+    #[command(hide = true)]
+    BenchEmpty,
 }
 
 fn main() -> ExitCode {
@@ -79,8 +82,9 @@ fn main() -> ExitCode {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
-        Verb::Bench(args) => bench::run(args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::BenchLoad(args) => bench::serve(&args),
+        Verb::BenchEmpty => bench::stay(),
         Verb::Tidy => Place::find().and_then(|place| tidy::check(&place.workspace)),
     };
     exit_code(done)

@@ -6,19 +6,24 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-/// What the kernel measured of BPF programs, while `kernel.bpf_stats_enabled` is 1.
+/// What the kernel measured of a BPF program, while `kernel.bpf_stats_enabled` is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Programs {
+pub(super) struct Counters {
     pub(super) runs: u64,
     pub(super) time_ns: u64,
+    /// Runs that were left out because the program ran already on that CPU; each is something that the
+    /// program did not see.
+    pub(super) misses: u64,
 }
 
-/// Sums up the programs that a process holds; each counts once, however many descriptors it has.
+/// The programs that a process holds, by the kernel's number; each once, however many descriptors it
+/// has.
 ///
 /// # Kernel
 ///
-/// `prog_id`, `run_time_ns` and `run_cnt` in a program's fdinfo, since Linux 5.1.
-pub(super) fn programs(pid: u32) -> Result<Programs> {
+/// `prog_id`, `run_time_ns` and `run_cnt` in a program's fdinfo, since Linux 5.1; `recursion_misses`
+/// since 5.12, without which none are known.
+pub(super) fn programs(pid: u32) -> Result<BTreeMap<u32, Counters>> {
     let mut seen = BTreeMap::new();
     let directory = format!("/proc/{pid}/fdinfo");
     for entry in fs::read_dir(&directory).with_context(|| format!("cannot list {directory}"))? {
@@ -33,19 +38,17 @@ pub(super) fn programs(pid: u32) -> Result<Programs> {
             seen.insert(id, program);
         }
     }
-    Ok(seen
-        .into_values()
-        .fold(Programs::default(), |sum, one| Programs {
-            runs: sum.runs + one.runs,
-            time_ns: sum.time_ns + one.time_ns,
-        }))
+    Ok(seen)
 }
 
-fn program(fdinfo: &str) -> Option<(u64, Programs)> {
-    let id = field(fdinfo, "prog_id")?;
-    let runs = field(fdinfo, "run_cnt")?;
-    let time_ns = field(fdinfo, "run_time_ns")?;
-    Some((id, Programs { runs, time_ns }))
+fn program(fdinfo: &str) -> Option<(u32, Counters)> {
+    let id = u32::try_from(field(fdinfo, "prog_id")?).ok()?;
+    let counters = Counters {
+        runs: field(fdinfo, "run_cnt")?,
+        time_ns: field(fdinfo, "run_time_ns")?,
+        misses: field(fdinfo, "recursion_misses").unwrap_or_default(),
+    };
+    Some((id, counters))
 }
 
 /// Time that the main thread has spent on CPUs, user and system, in nanoseconds. It can still be
@@ -87,11 +90,12 @@ mod tests {
     fn reads_a_program_and_nothing_else() {
         let text = "pos:\t0\nflags:\t02000002\nprog_type:\t26\nprog_id:\t41\nrun_time_ns:\t1780\n\
                     run_cnt:\t10\nrecursion_misses:\t3\n";
-        let programs = Programs {
+        let counters = Counters {
             runs: 10,
             time_ns: 1780,
+            misses: 3,
         };
-        assert_eq!(program(text), Some((41, programs)));
+        assert_eq!(program(text), Some((41, counters)));
         let link = "pos:\t0\nlink_type:\ttracing\nlink_id:\t7\nprog_id:\t41\n";
         assert_eq!(program(link), None);
     }

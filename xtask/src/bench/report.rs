@@ -1,35 +1,80 @@
-//! The outcome as a table for people, or as JSON with every round. Pure.
+//! The outcome as tables for people, or as JSON with every round. Pure.
 
-use serde_json::{Value, json};
+mod churn;
+mod json;
+mod kernel;
+mod parts;
+mod reach;
 
-use super::figures::{Measured, Round, Spread};
-use super::generator::CHANGES_PER_CONNECTION;
+use std::time::Duration;
+
+use super::args::Part;
+use super::churn::{Loaded, Samples};
+use super::generator::Kind;
 use super::machine::Machine;
+use super::table::wrapped;
+use super::{pure, start, sustained};
 
-const HEADING: [&str; 8] = [
-    "",
-    "connections/s",
-    "of nothing",
-    "load's CPU",
-    "kernel ns/change",
-    "process µs/change",
-    "lost",
-    "peak RSS",
-];
-
-/// Everything that was measured.
+/// Everything that was measured; what was not asked for is `None`.
 pub(super) struct Report {
     pub(super) machine: Machine,
     pub(super) load_after: String,
     pub(super) workers: u32,
     pub(super) rounds: u32,
-    pub(super) connections: u32,
-    /// By name, in the order in which they ran.
-    pub(super) results: Vec<(String, Measured)>,
+    pub(super) slice: Duration,
+    /// How long churn lasted for `sustained`.
+    pub(super) loss: Duration,
+    /// What is shown; what programs take in the kernel is measured with churn.
+    pub(super) parts: Vec<Part>,
+    pub(super) churn: Option<Vec<Loaded>>,
+    pub(super) sustained: Option<sustained::Results>,
+    pub(super) start: Option<start::Results>,
+    pub(super) pure: Option<pure::Results>,
+}
+
+/// What has no figure, and why.
+#[derive(Default)]
+struct Missing(Vec<(String, String)>);
+
+impl Missing {
+    /// A line about it, or none where that has been said.
+    fn tell(&mut self, what: &str, why: &str) -> String {
+        let found = (what.to_owned(), why.to_owned());
+        if self.0.contains(&found) {
+            return String::new();
+        }
+        self.0.push(found);
+        wrapped(&format!("not measured: {what}: {why}"))
+    }
 }
 
 impl Report {
     pub(super) fn text(&self) -> String {
+        let mut missing = Missing::default();
+        let mut sections = vec![self.heading()];
+        if let Some(churn) = &self.churn {
+            if self.parts.contains(&Part::Churn) {
+                let section = |loaded| churn::section(loaded, self.slice, &mut missing);
+                sections.extend(churn.iter().map(section));
+            }
+            if self.parts.contains(&Part::Kernel) {
+                sections.push(kernel::section(churn, &mut missing));
+            }
+        }
+        if let Some(results) = &self.sustained {
+            sections.push(parts::sustained(results, self.loss, &mut missing));
+        }
+        if let Some(results) = &self.start {
+            sections.push(parts::start(results, &mut missing));
+        }
+        if let Some(results) = &self.pure {
+            sections.push(parts::pure(results, &mut missing));
+        }
+        sections.push(reach::section(&reach::goals(self)));
+        sections.join("\n")
+    }
+
+    fn heading(&self) -> String {
         let Machine {
             kernel,
             processor,
@@ -38,192 +83,26 @@ impl Report {
             date,
         } = &self.machine;
         let processor = processor.as_deref().unwrap_or("unknown processor");
-        let mut text = format!(
+        let rounds = match self.rounds {
+            1 => "1 round".to_owned(),
+            rounds => format!("{rounds} rounds, and in each round every contender once"),
+        };
+        format!(
             "Linux {kernel} · {cores} cores · {processor} · {date} · load {load} before, {} after\n\
-             {} rounds of {} connections on loopback, {} threads, {} state changes a connection\n\
-             median (min–max) · of nothing, load's CPU: compared to nothing attached in the same round · \
-             kernel.bpf_stats_enabled=1\n\n",
-            self.load_after, self.rounds, self.connections, self.workers, CHANGES_PER_CONNECTION,
-        );
-        let mut rows = vec![HEADING.map(str::to_owned)];
-        let mut not_measured = String::new();
-        for (name, figures) in &self.results {
-            match figures {
-                Ok(rounds) => rows.push(row(name, rounds)),
-                Err(why) => not_measured += &format!("not measured: {name}: {why}\n"),
-            }
-        }
-        text += &aligned(&rows);
-        text += &not_measured;
-        text
+             {rounds} · {} threads of load, in a network namespace of their own\n\
+             figures: median (least–greatest)\n",
+            self.load_after, self.workers,
+        )
     }
 
-    pub(super) fn json(&self) -> Value {
-        let contenders: Vec<Value> = self
-            .results
-            .iter()
-            .map(|(name, figures)| match figures {
-                Ok(rounds) => json!({
-                    "name": name,
-                    "rounds": rounds.iter().map(round).collect::<Vec<_>>(),
-                }),
-                Err(why) => json!({ "name": name, "not_measured": why }),
-            })
-            .collect();
-        json!({
-            "kernel": self.machine.kernel,
-            "processor": self.machine.processor,
-            "cores": self.machine.cores,
-            "date": self.machine.date,
-            "load_before": self.machine.load,
-            "load_after": self.load_after,
-            "workers": self.workers,
-            "connections": self.connections,
-            "changes_per_connection": CHANGES_PER_CONNECTION,
-            "contenders": contenders,
-        })
+    /// What a contender gave under a load.
+    fn samples(&self, kind: Kind, name: &str) -> Option<&Samples> {
+        samples(self.churn.as_deref()?, kind, name)
     }
 }
 
-fn round(round: &Round) -> Value {
-    json!({
-        "connections_per_s": round.connections_per_s,
-        "load_cpu_ns_per_connection": round.load_cpu_ns_per_connection,
-        "rate_of_nothing": round.rate_of_nothing,
-        "load_cpu_of_nothing": round.load_cpu_of_nothing,
-        "changes": round.changes,
-        "kernel_ns_per_change": round.kernel_ns_per_change,
-        "process_ns_per_change": round.process_ns_per_change,
-        "lost": round.lost,
-        "peak_rss_bytes": round.peak_rss_bytes,
-    })
-}
-
-fn row(name: &str, rounds: &[Round]) -> [String; 8] {
-    let spread = |figure: fn(&Round) -> Option<f64>, digits: usize| {
-        Spread::of(rounds, figure).map_or("–".to_owned(), |Spread { median, min, max }| {
-            format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
-        })
-    };
-    let peak = rounds.iter().filter_map(|one| one.peak_rss_bytes).max();
-    [
-        name.to_owned(),
-        spread(|one| Some(one.connections_per_s), 0),
-        spread(|one| one.rate_of_nothing, 2),
-        spread(|one| one.load_cpu_of_nothing, 2),
-        spread(|one| one.kernel_ns_per_change, 0),
-        spread(|one| Some(one.process_ns_per_change? / 1e3), 2),
-        lost(rounds).unwrap_or("–".to_owned()),
-        peak.map_or("–".to_owned(), |bytes| format!("{} MiB", bytes >> 20)),
-    ]
-}
-
-/// All rounds together, and which share of the changes that is.
-fn lost(rounds: &[Round]) -> Option<String> {
-    let lost: u64 = rounds.iter().map(|one| one.lost).sum::<Option<u64>>()?;
-    let changes: u64 = rounds.iter().map(|one| one.changes).sum::<Option<u64>>()?;
-    if lost == 0 || changes == 0 {
-        return Some(lost.to_string());
-    }
-    let percent = 100.0 * lost as f64 / changes as f64;
-    Some(format!("{lost} ({percent:.1} %)"))
-}
-
-/// Columns: names to the left, figures to the right.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or_default()
-    });
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            line += &match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("  {cell:>width$}"),
-            };
-        }
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn report() -> Report {
-        let measured = |rate, kernel| Round {
-            connections_per_s: rate,
-            load_cpu_ns_per_connection: 50_000.0,
-            rate_of_nothing: Some(0.5),
-            load_cpu_of_nothing: Some(1.25),
-            changes: Some(1_000),
-            kernel_ns_per_change: Some(kernel),
-            process_ns_per_change: Some(1_500.0),
-            lost: Some(5),
-            peak_rss_bytes: Some(3 << 20),
-        };
-        let nothing = Round {
-            connections_per_s: 60_000.0,
-            ..Round::default()
-        };
-        Report {
-            machine: Machine {
-                kernel: "6.18.0".to_owned(),
-                processor: None,
-                cores: 2,
-                load: "0.10".to_owned(),
-                date: "2026-01-02".to_owned(),
-            },
-            load_after: "2.00".to_owned(),
-            workers: 2,
-            rounds: 2,
-            connections: 100,
-            results: vec![
-                ("nothing attached".to_owned(), Ok(vec![nothing])),
-                (
-                    "tracer".to_owned(),
-                    Ok(vec![measured(30_000.0, 100.0), measured(31_000.0, 200.0)]),
-                ),
-                ("bpftrace".to_owned(), Err("it is not installed".to_owned())),
-            ],
-        }
-    }
-
-    #[test]
-    fn people_see_medians_and_what_is_missing() {
-        let text = report().text();
-        let row = text.lines().find(|line| line.starts_with("tracer "));
-        let row = row.expect("the agent has a row");
-        for figure in [
-            "30500 (30000–31000)",
-            "0.50 (0.50–0.50)",
-            "1.25 (1.25–1.25)",
-            "150 (100–200)",
-            "1.50 (1.50–1.50)",
-            "10 (0.5 %)",
-            "3 MiB",
-        ] {
-            assert!(row.contains(figure), "{figure} in {row}");
-        }
-        let nothing = text.lines().find(|line| line.starts_with("nothing"));
-        assert_eq!(nothing.map(|line| line.matches('–').count()), Some(7));
-        assert!(text.contains("not measured: bpftrace: it is not installed"));
-    }
-
-    #[test]
-    fn machines_see_every_round_and_null_for_unknown() {
-        let json = report().json();
-        assert_eq!(json["processor"], Value::Null);
-        let [nothing, tracer, bpftrace] = json["contenders"].as_array().expect("a list").as_slice()
-        else {
-            panic!("three contenders, not {json}");
-        };
-        assert_eq!(nothing["rounds"][0]["kernel_ns_per_change"], Value::Null);
-        assert_eq!(tracer["rounds"][1]["kernel_ns_per_change"], 200.0);
-        assert_eq!(bpftrace["not_measured"], "it is not installed");
-    }
+fn samples<'a>(churn: &'a [Loaded], kind: Kind, name: &str) -> Option<&'a Samples> {
+    let loaded = churn.iter().find(|one| one.kind == kind)?;
+    let (_, samples) = loaded.results.iter().find(|(known, _)| known == name)?;
+    Some(samples)
 }
