@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{self, ChildStdin, Command, Stdio};
 
 use rustix::process::Signal;
+use tests::ask_until;
 use tests::require::skip_without;
 
 use super::Listening;
@@ -69,7 +70,8 @@ impl<'s> Cluster<'s> {
         command
     }
 
-    /// Starts the postmaster. Its log has, of each connection, the backend and the client's port.
+    /// Starts the postmaster, and waits until it serves: it listens before that, and turns connections away. Its log has, of
+    /// each connection, the backend and the client's port.
     fn serve(&self) -> Program {
         let mut command = self.as_nobody("postgres");
         command.arg("-D").arg(&self.data);
@@ -84,7 +86,13 @@ impl<'s> Cluster<'s> {
         }
         let log = fs::File::create(self.log()).expect("make a log");
         command.stderr(log);
-        self.stage.serve(&self.file("postgres"), command, PORT)
+        let postmaster = self.stage.serve(&self.file("postgres"), command, PORT);
+        let serves = || {
+            let log = fs::read_to_string(self.log()).ok()?;
+            log.contains("ready to accept connections").then_some(())
+        };
+        assert!(ask_until(serves).is_some(), "PostgreSQL serves nobody");
+        postmaster
     }
 
     fn log(&self) -> PathBuf {
