@@ -3,14 +3,19 @@
 //! **Never:** how a value is found out.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
-use serde::Serialize;
 use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::between::{CarriedValue, EventValue, OpenerValue, OwnerOfLife};
-use crate::model::{Endpoint, Naming, Privileges};
+use crate::model::event::Comm;
+use crate::model::{Endpoint, Naming, Privileges, TcpState};
+use crate::sink::address::Address;
+use crate::sink::clock::Rfc3339;
+use crate::sink::json_line::Shown;
+use crate::sink::words::{error, known, why_unknown};
 use crate::stats::Summary;
+use crate::track::{Ending, Segment, Span};
 
 #[derive(Serialize)]
 pub(super) struct SessionLine<'a> {
@@ -29,7 +34,7 @@ pub(super) struct SessionLine<'a> {
     /// `fentry`, `timer` or `off`.
     pub(super) half_open: &'a str,
     pub(super) filters: &'a [String],
-    pub(super) wall: String,
+    pub(super) wall: Rfc3339,
     pub(super) mono_ns: u64,
     pub(super) missing: &'a [String],
     /// What could not be looked into when the trace began.
@@ -72,7 +77,7 @@ impl<'a> From<&'a Privileges> for PrivilegesValue<'a> {
 #[derive(Serialize)]
 pub(super) struct ChangeLine {
     pub(super) r#type: &'static str,
-    pub(super) wall: String,
+    pub(super) wall: Rfc3339,
     pub(super) mono_ns: u64,
     /// By how much both may be wrong, either way; absent where a hook ran at that moment.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,8 +87,8 @@ pub(super) struct ChangeLine {
     pub(super) local: EndpointValue,
     pub(super) remote: EndpointValue,
     /// `null` for a socket that was found.
-    pub(super) from: Option<String>,
-    pub(super) to: String,
+    pub(super) from: Option<StateName>,
+    pub(super) to: StateName,
     /// Time in `from`; `null` where a connection begins, and where it is not known.
     pub(super) in_from_ns: Option<u64>,
     /// By how much `in_from_ns` may be wrong, either way.
@@ -105,14 +110,14 @@ pub(super) struct ChangeLine {
     pub(super) owner: Option<OwnerValue>,
     /// Who opened the connection (connected, or listens), where that is another process than the owner.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) opened_by: Option<OpenerValue>,
+    pub(super) opened_by: Option<OpenerValue<'static>>,
     /// With `--raw` only: the task that was on the CPU, whoever it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) task_on_cpu: Option<TaskValue>,
 }
 
 #[derive(Serialize)]
-pub(super) struct TimelineLine {
+pub(super) struct TimelineLine<'a> {
     pub(super) r#type: &'static str,
     pub(super) conn: u64,
     pub(super) family: &'static str,
@@ -123,7 +128,7 @@ pub(super) struct TimelineLine {
     pub(super) opened: Option<&'static str>,
     pub(super) closed_first: Option<&'static str>,
     /// `null` while it is open.
-    pub(super) ended: Option<String>,
+    pub(super) ended: Option<Shown<Ending>>,
     /// Why its timewait socket is gone, as a change's `end`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) time_wait_end: Option<&'static str>,
@@ -134,29 +139,50 @@ pub(super) struct TimelineLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) half_open_end: Option<&'static str>,
     pub(super) lifetime_ns: Option<u64>,
-    pub(super) segments: Vec<SegmentValue>,
-    pub(super) owner: Option<OwnerOfLife>,
+    pub(super) segments: Segments<'a>,
+    pub(super) owner: Option<OwnerOfLife<'a>>,
     /// As of a change.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) opened_by: Option<OpenerValue>,
+    pub(super) opened_by: Option<OpenerValue<'a>>,
     /// What it carried until its full socket closed; `null` where it has not, or nothing was told.
     pub(super) carried: Option<CarriedValue>,
     /// Retransmissions, resets and errors; the first 32 of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) events: Vec<EventValue>,
+    pub(super) events: Vec<EventValue<'a>>,
     /// How many more there were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) events_left_out: Option<u64>,
     pub(super) netns: Option<u32>,
     /// Its name below `/run/netns`; absent where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) netns_name: Option<String>,
+    pub(super) netns_name: Option<&'a str>,
     pub(super) cookie: Option<u64>,
+}
+
+/// The states of a timeline, in their order.
+pub(super) struct Segments<'a>(pub(super) &'a [Segment], pub(super) Naming);
+
+impl Serialize for Segments<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(segments, names) = self;
+        serializer.collect_seq(segments.iter().map(|segment| SegmentValue {
+            state: StateName(segment.state, *names),
+            start_mono_ns: segment.start.map(|start| start.0),
+            ns: known(segment.span),
+            error_ns: error(segment.span),
+            known: known(segment.span).is_some(),
+            unknown: why_unknown(segment.span),
+            open_for_ns: match segment.span {
+                Span::Open(ns) => Some(ns),
+                _ => None,
+            },
+        }))
+    }
 }
 
 #[derive(Serialize)]
 pub(super) struct SegmentValue {
-    pub(super) state: String,
+    pub(super) state: StateName,
     pub(super) start_mono_ns: Option<u64>,
     pub(super) ns: Option<u64>,
     /// By how much `ns` may be wrong, either way.
@@ -171,16 +197,38 @@ pub(super) struct SegmentValue {
     pub(super) open_for_ns: Option<u64>,
 }
 
+/// A state, as `--names` has it.
+pub(super) struct StateName(pub(super) TcpState, pub(super) Naming);
+
+impl Serialize for StateName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(state, names) = self;
+        match state.known_name(*names) {
+            Some(name) => serializer.serialize_str(name),
+            None => serializer.collect_str(&state.named(*names)),
+        }
+    }
+}
+
+/// A task's name; bytes that are no UTF-8 become U+FFFD.
+pub(in crate::sink) struct Name(pub(in crate::sink) Comm);
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&String::from_utf8_lossy(self.0.bytes()))
+    }
+}
+
 #[derive(Serialize)]
 pub(in crate::sink) struct EndpointValue {
-    pub(in crate::sink) addr: Option<IpAddr>,
+    pub(in crate::sink) addr: Option<Address>,
     pub(in crate::sink) port: Option<u16>,
 }
 
 impl From<Endpoint> for EndpointValue {
     fn from(endpoint: Endpoint) -> Self {
         Self {
-            addr: endpoint.addr,
+            addr: endpoint.addr.map(Address),
             port: endpoint.port,
         }
     }
@@ -189,7 +237,7 @@ impl From<Endpoint> for EndpointValue {
 #[derive(Serialize)]
 pub(in crate::sink) struct OwnerValue {
     pub(super) pid: Option<u32>,
-    pub(super) comm: Option<String>,
+    pub(super) comm: Option<Name>,
     pub(super) uid: Option<u32>,
     pub(super) cgroup: Option<u64>,
 }
@@ -198,7 +246,7 @@ pub(in crate::sink) struct OwnerValue {
 pub(super) struct TaskValue {
     pub(super) pid: u32,
     pub(super) tid: u32,
-    pub(super) comm: String,
+    pub(super) comm: Name,
     pub(super) holds_socket: Option<bool>,
 }
 
@@ -242,7 +290,7 @@ pub(super) struct SummaryLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) not_followed: Option<u64>,
     pub(super) duration_ns: u64,
-    pub(super) wall: String,
+    pub(super) wall: Rfc3339,
     pub(super) states: States<'a>,
     pub(super) time_wait: TimeWaitValue,
     pub(super) half_open: HalfOpenValue,
@@ -256,7 +304,7 @@ pub(super) struct SummaryLine<'a> {
 pub(super) struct States<'a>(pub(super) &'a Summary, pub(super) Naming);
 
 impl Serialize for States<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(summary, names) = self;
         let mut map = serializer.serialize_map(Some(summary.states.len()))?;
         for (state, figures) in &summary.states {
@@ -329,7 +377,7 @@ pub(super) type ByReason = BTreeMap<&'static str, u64>;
 
 #[derive(Serialize)]
 pub(super) struct PeerValue {
-    pub(super) addr: IpAddr,
+    pub(super) addr: Address,
     pub(super) failed: u64,
 }
 

@@ -1,13 +1,13 @@
 //! What a life tells beside its states: what it carried, and what happened between its changes.
 
-use super::duration::duration;
-use super::fold::block;
-use super::number::{counted, grouped};
-use super::{Text, process};
+use super::duration::{duration, push_duration};
+use super::fold::push_block;
+use super::number::{grouped, push_counted, push_grouped, push_number};
+use super::{SEPARATOR, Text, push_process, put};
+use crate::model::printable::push_printable;
 use crate::model::{
     Container, Figures, MonoNs, Process, SegmentNews, TcpState, Workload, printable,
 };
-use crate::sink::clock::time_of_day;
 use crate::track::{Ending, Mark, Timeline};
 
 /// Digits of a container's id that its runtime shows.
@@ -15,59 +15,65 @@ const SHORT_ID: usize = 12;
 /// The most moments of one thing that are written out.
 const MOMENTS: usize = 6;
 
-/// Lines between the states and the end.
-pub(super) fn between(text: &Text, timeline: &Timeline) -> String {
-    let palette = text.palette();
-    let line = |words: &str| {
-        block("│ ", "│   ", words, text.width, |line| {
-            palette.dim(line)
-        })
+/// Appends the lines between the states and the end.
+pub(super) fn between(text: &Text, timeline: &Timeline, out: &mut String) {
+    let paint = text.palette().dimmed();
+    let line = |out: &mut String, words: &str| {
+        push_block(out, ("│ ", "│   "), text.width, paint, |out| {
+            out.push_str(words)
+        });
     };
-    let mut out = String::new();
     if text.verbose
         && let Some(process) = &timeline.people.process
     {
         let program = program(process);
         if !program.is_empty() {
-            out += &line(&program);
+            line(out, &program);
         }
     }
-    for words in happened(text, timeline) {
-        out += &line(&words);
-    }
-    if let Some(figures) = &timeline.figures {
-        let carried = carried(figures);
-        if !carried.is_empty() {
-            out += &line(&carried.join(" · "));
+    if !timeline.marks.first.is_empty() || timeline.marks.more > 0 {
+        for words in happened(text, timeline) {
+            line(out, &words);
         }
     }
-    out
+    if let Some(figures) = &timeline.figures
+        && tells_anything(figures)
+    {
+        push_block(out, ("│ ", "│   "), text.width, paint, |out| {
+            carried(figures, out);
+        });
+    }
 }
 
-/// What a process belongs to, short: `nginx.service`, `container 3f2a1b9c0d1e (docker)`, `pod 0b1e…`.
-pub(super) fn workload(timeline: &Timeline) -> Vec<String> {
+/// Appends what a process belongs to, short: `nginx.service`, `container 3f2a1b9c0d1e (docker)`, `pod 0b1e…`.
+pub(super) fn workload(timeline: &Timeline, out: &mut String) {
     let process = timeline.people.process.as_deref();
     let Some(path) = process.and_then(|process| process.cgroup.as_deref()) else {
-        return Vec::new();
+        return;
     };
     let Workload {
         unit,
         container,
         pod,
     } = Workload::of(path);
-    let mut parts = Vec::new();
     // Sessions and the like are scopes; a person thinks of services.
-    parts.extend(unit.filter(|unit| unit.ends_with(".service")));
-    parts.extend(container.map(|Container { runtime, id }| {
-        let id: String = id.chars().take(SHORT_ID).collect();
-        match runtime {
-            Some(runtime) => format!("container {id} ({runtime})"),
-            None => format!("container {id}"),
+    if let Some(unit) = unit.filter(|unit| unit.ends_with(".service")) {
+        out.push_str(SEPARATOR);
+        push_printable(out, unit);
+    }
+    if let Some(Container { runtime, id }) = container {
+        // Hexadecimal digits.
+        put(
+            out,
+            format_args!("{SEPARATOR}container {}", &id[..SHORT_ID]),
+        );
+        if let Some(runtime) = runtime {
+            put(out, format_args!(" ({runtime})"));
         }
-    }));
-    parts.extend(pod.map(|pod| format!("pod {pod}")));
-    let printed = parts.iter().map(printable);
-    printed.collect()
+    }
+    if let Some(pod) = pod {
+        put(out, format_args!("{SEPARATOR}pod {pod}"));
+    }
 }
 
 /// The executable and the arguments: for whoever wants to know more.
@@ -81,35 +87,68 @@ fn program(process: &Process) -> String {
     printable(words.join(" "))
 }
 
-/// `nginx[77], opened by nginx[70]`
-pub(super) fn whose(timeline: &Timeline) -> Option<String> {
+/// Appends `nginx[77], opened by nginx[70]`.
+pub(super) fn whose(timeline: &Timeline, out: &mut String) {
     let owner = &timeline.owner;
-    let mut whose = process(Some(owner.process?), None);
-    if let Some(opener) = owner.other_opener() {
-        whose += &format!(", opened by {}", process(Some(opener), None));
+    if owner.process.is_none() {
+        return;
     }
-    Some(whose)
+    out.push_str(SEPARATOR);
+    push_process(out, owner.process, None);
+    if let Some(opener) = owner.other_opener() {
+        out.push_str(", opened by ");
+        push_process(out, Some(opener), None);
+    }
 }
 
-fn carried(figures: &Figures) -> Vec<String> {
-    let mut parts = Vec::new();
+fn tells_anything(figures: &Figures) -> bool {
+    let Figures {
+        bytes,
+        segments,
+        retransmits,
+        rtt_ns,
+        congestion_window,
+    } = figures;
+    let is_sent_again = retransmits.is_some_and(|again| again > 0);
+    let others = rtt_ns.is_some() || congestion_window.is_some();
+    bytes.is_some() || segments.is_some() || is_sent_again || others
+}
+
+fn carried(figures: &Figures, out: &mut String) {
+    let start = out.len();
+    let separate = |out: &mut String| {
+        if out.len() > start {
+            out.push_str(SEPARATOR);
+        }
+    };
     if let Some(bytes) = figures.bytes {
-        parts.push(format!("{} B sent", grouped(bytes.sent)));
-        parts.push(format!("{} B received", grouped(bytes.received)));
+        push_grouped(out, bytes.sent);
+        out.push_str(" B sent · ");
+        push_grouped(out, bytes.received);
+        out.push_str(" B received");
     }
     if let Some(segments) = figures.segments {
-        parts.push(format!(
-            "{} segments sent · {} received",
-            grouped(segments.sent.into()),
-            grouped(segments.received.into())
-        ));
+        separate(out);
+        push_grouped(out, segments.sent.into());
+        out.push_str(" segments sent · ");
+        push_grouped(out, segments.received.into());
+        out.push_str(" received");
     }
     if let Some(again) = figures.retransmits.filter(|&again| again > 0) {
-        parts.push(format!("{} sent again", counted(again.into(), "segment")));
+        separate(out);
+        push_counted(out, again.into(), "segment");
+        out.push_str(" sent again");
     }
-    parts.extend(figures.rtt_ns.map(|ns| format!("rtt {}", duration(ns))));
-    parts.extend(figures.congestion_window.map(|cwnd| format!("cwnd {cwnd}")));
-    parts
+    if let Some(ns) = figures.rtt_ns {
+        separate(out);
+        out.push_str("rtt ");
+        push_duration(out, ns);
+    }
+    if let Some(cwnd) = figures.congestion_window {
+        separate(out);
+        out.push_str("cwnd ");
+        push_number(out, cwnd);
+    }
 }
 
 /// What happened, the same in the same state together.
@@ -151,7 +190,7 @@ fn happened(text: &Text, timeline: &Timeline) -> Vec<String> {
 fn moment(text: &Text, start: Option<MonoNs>, at: MonoNs) -> String {
     match start.and_then(|start| at.since(start)) {
         Some(ns) => format!("+{}", duration(ns)),
-        None => time_of_day(&text.wall, at, &text.zone).to_string(),
+        None => text.clock.time_of_day(at),
     }
 }
 
