@@ -32,6 +32,7 @@
 mod between;
 mod conversation;
 mod schema;
+mod values;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -52,10 +53,10 @@ use crate::track::{Change, Origin, Owner, Timeline};
 use between::{CarriedValue, events, opener, owner_of_life};
 use schema::{
     ByReason, ChangeLine, ClockLine, ComparisonValue, HalfOpenValue, LossLine, PeerValue,
-    PrivilegesValue, Segments, SessionLine, StateName, States, SummaryLine, TaskValue,
-    TimeWaitValue, TimelineLine,
+    PrivilegesValue, SessionLine, States, SummaryLine, TaskValue, TimeWaitValue, TimelineLine,
 };
-pub(in crate::sink) use schema::{EndpointValue, Name, OwnerValue};
+pub(in crate::sink) use values::{EndpointValue, Name, OwnerValue};
+use values::{Segments, StateName};
 
 /// Name and version of the schema.
 pub const SCHEMA: &str = "tracer/1";

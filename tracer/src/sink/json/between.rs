@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::owner;
-use super::schema::{Name, StateName};
+use super::values::{Name, StateName};
 use crate::model::{Figures, Naming, Process, ResetReasons, SegmentNews, Workload};
 use crate::sink::words;
 use crate::track::{Mark, Marks, Owner, People};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::schema::{EndpointValue, OwnerValue, StateName};
+use super::values::{EndpointValue, OwnerValue, StateName};
 use super::{Json, owner};
 use crate::sink::clock::{Rfc3339, rfc3339};
 use crate::sink::json_line::{Shown, json_line};

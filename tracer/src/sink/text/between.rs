@@ -1,9 +1,9 @@
 //! What a life tells beside its states: what it carried, and what happened between its changes.
 
-use super::duration::{duration, push_duration};
+use super::duration::push_duration;
 use super::fold::push_block;
-use super::number::{grouped, push_counted, push_grouped, push_number};
-use super::{SEPARATOR, Text, push_process, put};
+use super::number::{push_counted, push_grouped, push_number};
+use super::{SEPARATOR, Text, push_process, push_state, put};
 use crate::model::printable::push_printable;
 use crate::model::{
     Container, Figures, MonoNs, Process, SegmentNews, TcpState, Workload, printable,
@@ -15,33 +15,40 @@ const SHORT_ID: usize = 12;
 /// The most moments of one thing that are written out.
 const MOMENTS: usize = 6;
 
+/// What stands before each line, and before what does not fit on it.
+const FRAME: (&str, &str) = ("│ ", "│   ");
+
 /// Appends the lines between the states and the end.
 pub(super) fn between(text: &Text, timeline: &Timeline, out: &mut String) {
     let paint = text.palette().dimmed();
-    let line = |out: &mut String, words: &str| {
-        push_block(out, ("│ ", "│   "), text.width, paint, |out| {
-            out.push_str(words)
-        });
-    };
     if text.verbose
         && let Some(process) = &timeline.people.process
     {
         let program = program(process);
         if !program.is_empty() {
-            line(out, &program);
+            push_block(out, FRAME, text.width, paint, |out| {
+                out.push_str(&program);
+            });
         }
     }
-    if !timeline.marks.first.is_empty() || timeline.marks.more > 0 {
-        for words in happened(text, timeline) {
-            line(out, &words);
-        }
+    let start = timeline.segments.first().and_then(|segment| segment.start);
+    let are_alike = |one: &Mark, next: &Mark| one.what == next.what && one.state == next.state;
+    for marks in timeline.marks.first.chunk_by(are_alike) {
+        push_block(out, FRAME, text.width, paint, |out| {
+            happened(text, start, marks, out);
+        });
+    }
+    if timeline.marks.more > 0 {
+        push_block(out, FRAME, text.width, paint, |out| {
+            out.push_str("and ");
+            push_grouped(out, timeline.marks.more);
+            out.push_str(" more");
+        });
     }
     if let Some(figures) = &timeline.figures
         && tells_anything(figures)
     {
-        push_block(out, ("│ ", "│   "), text.width, paint, |out| {
-            carried(figures, out);
-        });
+        push_block(out, FRAME, text.width, paint, |out| carried(figures, out));
     }
 }
 
@@ -151,63 +158,54 @@ fn carried(figures: &Figures, out: &mut String) {
     }
 }
 
-/// What happened, the same in the same state together.
-fn happened(text: &Text, timeline: &Timeline) -> Vec<String> {
-    let start = timeline.segments.first().and_then(|segment| segment.start);
-    let mut groups: Vec<(SegmentNews, TcpState, Vec<MonoNs>)> = Vec::new();
-    for &Mark { at, state, what } in &timeline.marks.first {
-        match groups.last_mut() {
-            Some((same, there, moments)) if *same == what && *there == state => moments.push(at),
-            _ => groups.push((what, state, vec![at])),
+/// Appends what happened in one state, once or again and again.
+fn happened(text: &Text, start: Option<MonoNs>, marks: &[Mark], out: &mut String) {
+    let Some(&Mark { state, what, .. }) = marks.first() else {
+        return;
+    };
+    push_news(text, what, out);
+    // What comes just after the change that it belongs to needs no state.
+    if state != TcpState::Close {
+        out.push_str(" in ");
+        push_state(out, state, text.names);
+    }
+    out.push_str(" at ");
+    for (index, mark) in marks.iter().take(MOMENTS).enumerate() {
+        if index > 0 {
+            out.push_str(", ");
         }
+        push_moment(text, start, mark.at, out);
     }
-    let mut lines: Vec<String> = groups
-        .iter()
-        .map(|(what, state, moments)| {
-            let mut at: Vec<String> = moments
-                .iter()
-                .take(MOMENTS)
-                .map(|&at| moment(text, start, at))
-                .collect();
-            if moments.len() > MOMENTS {
-                at.push(format!("… {} in all", moments.len()));
-            }
-            // What comes just after the change that it belongs to needs no state.
-            let state = match state {
-                TcpState::Close => String::new(),
-                state => format!(" in {}", state.named(text.names)),
-            };
-            format!("{}{state} at {}", news(text, *what), at.join(", "))
-        })
-        .collect();
-    if timeline.marks.more > 0 {
-        lines.push(format!("and {} more", grouped(timeline.marks.more)));
+    if marks.len() > MOMENTS {
+        put(out, format_args!(", … {} in all", marks.len()));
     }
-    lines
 }
 
-/// Since the beginning, or the time of day where that was not seen.
-fn moment(text: &Text, start: Option<MonoNs>, at: MonoNs) -> String {
+/// Appends the time since the beginning, or the time of day where that was not seen.
+fn push_moment(text: &Text, start: Option<MonoNs>, at: MonoNs, out: &mut String) {
     match start.and_then(|start| at.since(start)) {
-        Some(ns) => format!("+{}", duration(ns)),
-        None => text.clock.time_of_day(at),
+        Some(ns) => {
+            out.push('+');
+            push_duration(out, ns);
+        }
+        None => text.clock.push_time_of_day(out, at),
     }
 }
 
-fn news(text: &Text, what: SegmentNews) -> String {
+fn push_news(text: &Text, what: SegmentNews, out: &mut String) {
     match what {
-        SegmentNews::Retransmitted => "sent again".to_owned(),
-        SegmentNews::ResetReceived => "reset received".to_owned(),
+        SegmentNews::Retransmitted => out.push_str("sent again"),
+        SegmentNews::ResetReceived => out.push_str("reset received"),
         SegmentNews::ResetSent { reason } => {
+            out.push_str("reset sent");
             let name = reason.and_then(|reason| text.reset_reasons.name(reason));
-            match name {
-                Some(name) => format!("reset sent ({name})"),
-                None => "reset sent".to_owned(),
+            if let Some(name) = name {
+                put(out, format_args!(" ({name})"));
             }
         }
         SegmentNews::Error(errno) => match Ending::errno_name(errno) {
-            Some(name) => format!("{name} reported"),
-            None => format!("errno {errno} reported"),
+            Some(name) => put(out, format_args!("{name} reported")),
+            None => put(out, format_args!("errno {errno} reported")),
         },
     }
 }

@@ -123,29 +123,35 @@ impl Scale {
 
     fn push(self, out: &mut String, ns: u64, decimals: usize) {
         let step = self.step(decimals);
-        match ns % step * 2 == step {
+        let (steps, rest) = (ns / step, ns % step);
+        match rest * 2 == step {
             // Half a step goes where the nearest fraction lies that a float can hold.
             true => put(
                 out,
                 format_args!("{:.decimals$}", ns as f64 / self.unit as f64),
             ),
-            false => push_decimal(out, (ns + step / 2) / step, decimals),
+            false => push_decimal(out, steps + u64::from(rest * 2 > step), decimals),
         }
         out.push(' ');
         out.push_str(self.name);
     }
 }
 
-/// Appends a number of which so many digits stand behind the point.
+/// Appends a number of which so many digits stand behind the point, two at most.
 fn push_decimal(out: &mut String, number: u64, decimals: usize) {
-    let one = (0..decimals).fold(1, |one, _| one * 10);
-    push_number(out, number / one);
-    if decimals > 0 {
-        out.push('.');
-        let mut place = one / 10;
-        while place > 0 {
-            out.push(char::from(b'0' + (number / place % 10) as u8));
-            place /= 10;
+    let digit = |number: u64| char::from(b'0' + (number % 10) as u8);
+    match decimals {
+        0 => push_number(out, number),
+        1 => {
+            push_number(out, number / 10);
+            out.push('.');
+            out.push(digit(number));
+        }
+        _ => {
+            push_number(out, number / 100);
+            out.push('.');
+            out.push(digit(number / 10));
+            out.push(digit(number));
         }
     }
 }
