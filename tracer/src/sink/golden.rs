@@ -321,12 +321,24 @@ fn text_in_a_pipe() {
 }
 
 #[test]
+fn text_on_a_terminal() {
+    let written = text(Naming::Netstat, false, Some(80));
+    compare(
+        "golden/session-80.txt",
+        &written,
+        include_str!("golden/session-80.txt"),
+    );
+}
+
+#[test]
 fn colour_adds_nothing_but_colour() {
-    let plain = text(Naming::Rfc, false, None);
-    let mut coloured = text(Naming::Rfc, true, None);
-    while let Some(start) = coloured.find("\x1b[") {
-        let end = coloured[start..].find('m').expect("a style ends in m") + start;
-        coloured.replace_range(start..=end, "");
+    for width in [None, Some(60), Some(80), Some(160)] {
+        let plain = text(Naming::Rfc, false, width);
+        let mut coloured = text(Naming::Rfc, true, width);
+        while let Some(start) = coloured.find("\x1b[") {
+            let end = coloured[start..].find('m').expect("a style ends in m") + start;
+            coloured.replace_range(start..=end, "");
+        }
+        assert_eq!(coloured, plain);
     }
-    assert_eq!(coloured, plain);
 }

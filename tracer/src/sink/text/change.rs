@@ -216,25 +216,21 @@ fn worth(error_ns: u64) -> usize {
 fn push_whose(text: &Text, change: &Change, width: usize, out: &mut String) {
     // A pipe gets the whole name.
     let width = text.width.and(Some(width));
-    let Origin::Tracepoint {
-        task,
-        task_holds_socket,
-        ..
-    } = change.origin
-    else {
-        return push_process(out, change.owner.process, width);
-    };
-    if !text.raw {
-        return push_process(out, change.owner.process, width);
-    }
-    let task = Some((task.pid, task.comm));
-    match task_holds_socket {
-        Some(true) => push_process(out, task, width),
-        // Not this socket's process, or not known to be: only the one on the CPU.
-        _ => {
+    match change.origin {
+        Origin::Tracepoint {
+            task,
+            task_holds_socket,
+            ..
+        } if text.raw => {
+            let task = Some((task.pid, task.comm));
+            if task_holds_socket == Some(true) {
+                return push_process(out, task, width);
+            }
+            // Not this socket's process, or not known to be: only the one on the CPU.
             out.push('(');
             push_process(out, task, width.map(|width| width.saturating_sub(2)));
             out.push(')');
         }
+        _ => push_process(out, change.owner.process, width),
     }
 }
