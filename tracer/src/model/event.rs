@@ -1,5 +1,6 @@
 //! What enters the tracker: state changes, sockets that were there before, and losses.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -163,10 +164,20 @@ impl Comm {
     }
 }
 
+impl Comm {
+    /// Returns the name as it may be printed.
+    pub fn printable(&self) -> Cow<'_, str> {
+        match str::from_utf8(self.bytes()) {
+            // As good as every name: nothing to escape, and nothing to copy.
+            Ok(name) if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Cow::Borrowed(name),
+            _ => Cow::Owned(printable(String::from_utf8_lossy(self.bytes()).as_ref())),
+        }
+    }
+}
+
 impl fmt::Display for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = String::from_utf8_lossy(self.bytes());
-        f.pad(&printable(text.as_ref()))
+        f.pad(&self.printable())
     }
 }
 

@@ -100,11 +100,10 @@ impl TimewaitEnd {
         Self::NetnsGone,
         Self::Unknown,
     ];
-}
 
-impl fmt::Display for TimewaitEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+    /// Returns why, in a person's words.
+    pub fn words(self) -> &'static str {
+        match self {
             Self::Expired => "expired",
             Self::Reused => "reused by a connect",
             Self::NewSyn => "new SYN from the peer",
@@ -112,7 +111,13 @@ impl fmt::Display for TimewaitEnd {
             Self::Killed => "killed",
             Self::NetnsGone => "network namespace gone",
             Self::Unknown => "ended early, not known why",
-        })
+        }
+    }
+}
+
+impl fmt::Display for TimewaitEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.words())
     }
 }
 
@@ -176,11 +181,10 @@ impl RequestEnd {
         Self::NetnsGone,
         Self::Unknown,
     ];
-}
 
-impl fmt::Display for RequestEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+    /// Returns why, in a person's words.
+    pub fn words(self) -> &'static str {
+        match self {
             Self::Completed => "completed",
             Self::TimedOut => "timed out",
             Self::AcceptQueueFull => "accept queue full",
@@ -189,6 +193,12 @@ impl fmt::Display for RequestEnd {
             Self::Killed => "killed",
             Self::NetnsGone => "network namespace gone",
             Self::Unknown => "not known why",
-        })
+        }
+    }
+}
+
+impl fmt::Display for RequestEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.words())
     }
 }

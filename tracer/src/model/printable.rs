@@ -7,14 +7,19 @@ use std::ffi::OsStr;
 pub fn printable(text: impl AsRef<OsStr>) -> String {
     let text = text.as_ref().to_string_lossy();
     let mut safe = String::with_capacity(text.len());
+    push_printable(&mut safe, &text);
+    safe
+}
+
+/// Appends a text as [`printable`](fn@printable) returns it.
+pub fn push_printable(out: &mut String, text: &str) {
     for character in text.chars() {
         if is_printable(character) {
-            safe.push(character);
+            out.push(character);
         } else {
-            safe.extend(character.escape_unicode());
+            out.extend(character.escape_unicode());
         }
     }
-    safe
 }
 
 /// Returns whether a character prints as itself, and changes nothing around it.

@@ -8,25 +8,27 @@
 //! ("cgroupfs"), both are directories: `/kubepods/burstable/pod1f…/9c…`. Of containers in containers, and units in
 //! units, the innermost counts.
 
-/// What a process belongs to.
+use std::borrow::Cow;
+
+/// What a process belongs to, in the words of its path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Workload {
+pub struct Workload<'a> {
     /// The systemd unit, as `systemctl` takes it: a service, a scope, a socket, a mount. Of a process in a container it
     /// is one of the container's own systemd, or the service that is this container.
-    pub unit: Option<String>,
+    pub unit: Option<&'a str>,
     /// The container.
-    pub container: Option<Container>,
+    pub container: Option<Container<'a>>,
     /// The uid of the Kubernetes pod, with dashes; of a static pod, a hash without.
-    pub pod: Option<String>,
+    pub pod: Option<Cow<'a, str>>,
 }
 
 /// A container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Container {
+pub struct Container<'a> {
     /// What runs it, where the path says so.
     pub runtime: Option<&'static str>,
     /// Its id: 64 hexadecimal digits.
-    pub id: String,
+    pub id: &'a str,
 }
 
 /// What stands before a container's id, and what that says of the runtime.
@@ -47,9 +49,9 @@ const SPLIT: &str = "libpod-payload";
 /// Kinds of units that have processes.
 const UNITS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
 
-impl Workload {
+impl<'a> Workload<'a> {
     /// Reads a path as `/proc/PID/cgroup` prints it.
-    pub fn of(cgroup: &str) -> Self {
+    pub fn of(cgroup: &'a str) -> Self {
         let mut workload = Self::default();
         let mut parent = "";
         let mut is_in_kubepods = false;
@@ -63,10 +65,10 @@ impl Workload {
                 }
                 workload.container = Some(Container {
                     runtime: known(mark).map(|(_, runtime)| *runtime),
-                    id: id.to_owned(),
+                    id,
                 });
             } else if let Some(unit) = unit(component) {
-                workload.unit = Some(unit.to_owned());
+                workload.unit = Some(unit);
             }
             if let Some(uid) = pod(component, is_in_kubepods) {
                 workload.pod = Some(uid);
@@ -115,7 +117,7 @@ fn unit(component: &str) -> Option<&str> {
 }
 
 /// Reads a component as a pod, and returns its uid.
-fn pod(component: &str, is_in_kubepods: bool) -> Option<String> {
+fn pod(component: &str, is_in_kubepods: bool) -> Option<Cow<'_, str>> {
     let name = component.split(':').next().unwrap_or(component);
     let uid = match name.strip_suffix(".slice") {
         Some(slice) => {
@@ -130,7 +132,10 @@ fn pod(component: &str, is_in_kubepods: bool) -> Option<String> {
         }
         None => name.strip_prefix("pod").filter(|_| is_in_kubepods)?,
     };
-    let uid = uid.replace('_', "-");
+    let uid = match uid.contains('_') {
+        true => Cow::Owned(uid.replace('_', "-")),
+        false => Cow::Borrowed(uid),
+    };
     let lengths: Vec<usize> = uid.split('-').map(str::len).collect();
     let is_whole = matches!(lengths[..], [32] | [8, 4, 4, 4, 12]);
     let is_uid = uid.bytes().all(|byte| byte == b'-' || is_digit(byte));
@@ -158,15 +163,16 @@ mod tests {
                     .replace("{U}", &POD.replace('-', "_"))
             })
             .collect();
+        let path = path.join("/");
         let Workload {
             unit,
             container,
             pod,
-        } = Workload::of(&path.join("/"));
+        } = Workload::of(&path);
         let container = container.map(|Container { runtime, id }| {
             let id = match id {
-                id if id == A => "A".to_owned(),
-                id if id == B => "B".to_owned(),
+                A => "A",
+                B => "B",
                 id => id,
             };
             format!("{} {id}", runtime.unwrap_or("?"))
@@ -175,7 +181,10 @@ mod tests {
             uid if uid == POD => "pod".to_owned(),
             uid => format!("pod {uid}"),
         });
-        let told: Vec<String> = [unit, container, pod].into_iter().flatten().collect();
+        let told: Vec<String> = [unit.map(str::to_owned), container, pod]
+            .into_iter()
+            .flatten()
+            .collect();
         told.join(", ")
     }
 
@@ -352,9 +361,11 @@ mod tests {
             ("/kubepods/pod1f2e3d4c5b6a-4978-8796-a5b4-c3d2e1f0", ""),
         ]);
         for helper in ["libpod-conmon", "crio-conmon"] {
-            let workload = Workload::of(&format!("/machine.slice/{helper}-{A}.scope"));
+            let unit = format!("{helper}-{A}.scope");
+            let path = format!("/machine.slice/{unit}");
+            let workload = Workload::of(&path);
             assert_eq!(workload.container, None);
-            assert_eq!(workload.unit, Some(format!("{helper}-{A}.scope")));
+            assert_eq!(workload.unit, Some(unit.as_str()));
         }
         let upper = format!("/docker/{}", A.to_uppercase());
         assert_eq!(Workload::of(&upper), Workload::default());

@@ -24,6 +24,7 @@ use crate::cli::time_wait::TimeWaitPlan;
 use crate::evidence::Namespace;
 use crate::model::{MonoNs, ResetReasons, WallClock};
 use crate::sink::Session;
+use crate::sink::clock::LocalClock;
 use crate::sink::json::Json;
 use crate::sink::text::Text;
 use crate::sink::time_wait::{Screen, View, json};
@@ -192,8 +193,7 @@ impl Figures {
         let text = Text {
             names: self.output.names,
             raw: false,
-            wall: self.wall,
-            zone: self.zone.clone(),
+            clock: LocalClock::new(self.wall, self.zone.clone()),
             color: use_color(self.output.color),
             width: terminal_width(),
             verbose: self.verbose,

@@ -15,7 +15,7 @@ use crate::cli::findings::FindingPlan;
 use crate::cli::plan::{Format, OutputPlan, Parts};
 use crate::evidence::Namespace;
 use crate::model::{ClockStep, MonoNs, ResetReasons, WallClock};
-use crate::sink::{Session, csv::Csv, json::Json, text::Text};
+use crate::sink::{Session, clock::LocalClock, csv::Csv, json::Json, text::Text};
 use crate::stats::Summary;
 use crate::track::conversation::Conversation;
 use crate::track::{Origin, Output};
@@ -26,6 +26,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// Writes what happens to standard output.
 pub(super) struct Writer {
     out: BufWriter<StdoutLock<'static>>,
+    /// Where a line is put together, again and again.
+    line: String,
     encoder: Encoder,
     parts: Parts,
     found: Found,
@@ -70,8 +72,7 @@ impl Writer {
             Format::Text => Encoder::Text(Text {
                 names,
                 raw,
-                wall,
-                zone,
+                clock: LocalClock::new(wall, zone),
                 color: use_color(color),
                 width: terminal_width(),
                 verbose,
@@ -82,6 +83,7 @@ impl Writer {
         };
         Self {
             out: BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()),
+            line: String::new(),
             encoder,
             found: Found::new(findings, parts.findings),
             parts,
@@ -105,7 +107,7 @@ impl Writer {
             Encoder::Text(_) if self.quiet => return Ok(()),
             Encoder::Text(text) => text.session(session).into_bytes(),
             Encoder::Json(json) => json.session(session),
-            Encoder::Csv(csv) => csv.heading(),
+            Encoder::Csv(csv) => csv.heading().into_bytes(),
         };
         self.write(&bytes)
     }
@@ -154,7 +156,9 @@ impl Writer {
 
     pub(super) fn output(&mut self, output: &Output) -> Result<(), Failure> {
         self.found.add(output);
-        let bytes = match (output, &self.encoder) {
+        self.line.clear();
+        let line = &mut self.line;
+        match (output, &self.encoder) {
             (Output::Change(_), _) if !self.parts.changes => return Ok(()),
             // A host has thousands of sockets before anybody looks; a person wants the film.
             (Output::Change(change), Encoder::Text(_))
@@ -162,23 +166,23 @@ impl Writer {
             {
                 return Ok(());
             }
-            (Output::Change(change), Encoder::Text(text)) => text.change(change).into_bytes(),
-            (Output::Change(change), Encoder::Json(json)) => json.change(change),
-            (Output::Change(change), Encoder::Csv(csv)) => csv.change(change),
+            (Output::Change(change), Encoder::Text(text)) => text.change(change, line),
+            (Output::Change(change), Encoder::Json(json)) => json.change(change, line),
+            (Output::Change(change), Encoder::Csv(csv)) => csv.change(change, line),
             (Output::Timeline(_), _) if !self.parts.timelines => return Ok(()),
-            (Output::Timeline(timeline), Encoder::Text(text)) => {
-                text.timeline(timeline).into_bytes()
-            }
-            (Output::Timeline(timeline), Encoder::Json(json)) => json.timeline(timeline),
-            (Output::Timeline(timeline), Encoder::Csv(csv)) => csv.timeline(timeline),
+            (Output::Timeline(timeline), Encoder::Text(text)) => text.timeline(timeline, line),
+            (Output::Timeline(timeline), Encoder::Json(json)) => json.timeline(timeline, line),
+            (Output::Timeline(timeline), Encoder::Csv(csv)) => csv.timeline(timeline, line),
             // A loss is written whatever else is left out.
-            (Output::Loss(loss), Encoder::Text(text)) => text.loss(loss).into_bytes(),
-            (Output::Loss(loss), Encoder::Json(json)) => json.loss(loss),
-            (Output::Loss(loss), Encoder::Csv(csv)) => csv.loss(loss),
+            (Output::Loss(loss), Encoder::Text(text)) => line.push_str(&text.loss(loss)),
+            (Output::Loss(loss), Encoder::Json(json)) => json.loss(loss, line),
+            (Output::Loss(loss), Encoder::Csv(csv)) => csv.loss(loss, line),
             // No change of a state: of interest to figures alone.
             (Output::Held(_), _) => return Ok(()),
-        };
-        self.write(&bytes)
+        }
+        self.out
+            .write_all(self.line.as_bytes())
+            .map_err(Failure::Write)
     }
 
     pub(super) fn tells_conversations(&self) -> bool {

@@ -1,51 +1,254 @@
 //! Wall-clock times as text.
+//!
+//! A busy host has hundreds of thousands of them a second: digits are put down one by one, and what a time zone says is
+//! kept for as long as it is asked about the same second.
 
-use jiff::{Timestamp, tz::TimeZone};
+use std::cell::Cell;
+use std::fmt::{self, Write as _};
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+use serde::{Serialize, Serializer};
 
 use crate::model::{MonoNs, WallClock};
 
-/// Writes a moment in RFC 3339 with nanoseconds, in UTC: `2026-01-02T03:04:05.000000006Z`.
-pub fn rfc3339(wall: &WallClock, at: MonoNs) -> String {
-    format!("{:.9}", timestamp(wall, at))
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// A moment in RFC 3339 with nanoseconds, in UTC: `2026-01-02T03:04:05.000000006Z`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rfc3339 {
+    unix_ns: i128,
 }
 
-/// Writes the time of day with microseconds, in the time zone given: `17:03:48.120431`.
-pub fn time_of_day(wall: &WallClock, at: MonoNs, zone: &TimeZone) -> String {
-    let zoned = timestamp(wall, at).to_zoned(zone.clone());
-    format!("{}", zoned.strftime("%H:%M:%S.%6f"))
+/// Returns a moment as RFC 3339 has it.
+pub fn rfc3339(wall: &WallClock, at: MonoNs) -> Rfc3339 {
+    Rfc3339 {
+        unix_ns: wall.unix_ns(at),
+    }
+}
+
+impl Rfc3339 {
+    /// Hands its text over.
+    fn with<T>(self, take: impl FnOnce(&str) -> T) -> T {
+        let Some((second, ns)) = seconds(self.unix_ns) else {
+            return take(&format!("{:.9}", timestamp(self.unix_ns)));
+        };
+        let date = Offset::UTC.to_datetime(second);
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        put(&mut text[..4], date.year().unsigned_abs().into());
+        put(&mut text[5..7], date.month().unsigned_abs().into());
+        put(&mut text[8..10], date.day().unsigned_abs().into());
+        put_time(&mut text[11..19], date);
+        put(&mut text[20..29], ns);
+        take(ascii(&text))
+    }
+
+    /// Appends it.
+    pub(super) fn push(self, out: &mut String) {
+        self.with(|text| out.push_str(text));
+    }
+}
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(|text| f.write_str(text))
+    }
+}
+
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with(|text| serializer.serialize_str(text))
+    }
+}
+
+/// The clock on the wall of one place.
+#[derive(Clone, Debug)]
+pub struct LocalClock {
+    /// What the boot-time clock is in UTC.
+    wall: WallClock,
+    zone: TimeZone,
+    /// The second that was asked about last, since the Unix epoch, and its time of day.
+    latest: Cell<Option<(i64, [u8; 8])>>,
+}
+
+impl LocalClock {
+    /// Makes a clock that shows the time of a zone.
+    pub fn new(wall: WallClock, zone: TimeZone) -> Self {
+        Self {
+            wall,
+            zone,
+            latest: Cell::new(None),
+        }
+    }
+
+    /// Returns the time of day with microseconds: `17:03:48.120431`.
+    pub fn time_of_day(&self, at: MonoNs) -> String {
+        let mut text = String::with_capacity(15);
+        self.push_time_of_day(&mut text, at);
+        text
+    }
+
+    /// Appends the time of day with microseconds.
+    pub(super) fn push_time_of_day(&self, out: &mut String, at: MonoNs) {
+        let unix_ns = self.wall.unix_ns(at);
+        let Some((second, ns)) = seconds(unix_ns) else {
+            let zoned = timestamp(unix_ns).to_zoned(self.zone.clone());
+            let written = write!(out, "{}", zoned.strftime("%H:%M:%S.%6f"));
+            debug_assert!(written.is_ok(), "a time of day can always be told");
+            return;
+        };
+        let of_day = match self.latest.get() {
+            Some((latest, of_day)) if latest == second.as_second() => of_day,
+            _ => self.look_up(second),
+        };
+        let mut text = *b"00:00:00.000000";
+        text[..8].copy_from_slice(&of_day);
+        put(&mut text[9..], ns / 1_000);
+        out.push_str(ascii(&text));
+    }
+
+    /// A zone changes its offset between two seconds, never within one.
+    fn look_up(&self, second: Timestamp) -> [u8; 8] {
+        let mut of_day = *b"00:00:00";
+        put_time(&mut of_day, self.zone.to_datetime(second));
+        self.latest.set(Some((second.as_second(), of_day)));
+        of_day
+    }
+}
+
+/// The whole second, and the nanoseconds since. `None` outside of the years 1677 to 2262.
+fn seconds(unix_ns: i128) -> Option<(Timestamp, u32)> {
+    let ns = i64::try_from(unix_ns).ok()?;
+    let second = Timestamp::from_second(ns.div_euclid(SECOND_NS)).ok()?;
+    let ns = u32::try_from(ns.rem_euclid(SECOND_NS)).ok()?;
+    Some((second, ns))
 }
 
 /// A moment outside what the type can hold (the years -9999 to 9999) is held to its bounds.
-fn timestamp(wall: &WallClock, at: MonoNs) -> Timestamp {
-    let ns = wall.unix_ns(at);
-    Timestamp::from_nanosecond(ns).unwrap_or(if ns < 0 {
+fn timestamp(unix_ns: i128) -> Timestamp {
+    Timestamp::from_nanosecond(unix_ns).unwrap_or(if unix_ns < 0 {
         Timestamp::MIN
     } else {
         Timestamp::MAX
     })
 }
 
+/// Puts down `17:03:48`.
+fn put_time(text: &mut [u8], of_day: DateTime) {
+    put(&mut text[..2], of_day.hour().unsigned_abs().into());
+    put(&mut text[3..5], of_day.minute().unsigned_abs().into());
+    put(&mut text[6..8], of_day.second().unsigned_abs().into());
+}
+
+/// Puts down the last digits of a number, as many as there is room for.
+fn put(digits: &mut [u8], mut number: u32) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// What consists of digits and signs alone.
+fn ascii(text: &[u8]) -> &str {
+    str::from_utf8(text).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// 2026-01-02T03:04:05.000000006Z at `MonoNs(1_000)`.
+    fn wall() -> WallClock {
+        WallClock::new(MonoNs(1_000), 1_767_323_045_000_000_006)
+    }
+
+    fn shown(wall: &WallClock, at: u64) -> String {
+        rfc3339(wall, MonoNs(at)).to_string()
+    }
 
     #[test]
     fn nanoseconds_are_kept() {
-        let wall = WallClock::new(MonoNs(1_000), 1_767_323_045_000_000_006);
-        assert_eq!(
-            rfc3339(&wall, MonoNs(1_000)),
-            "2026-01-02T03:04:05.000000006Z"
-        );
-        assert_eq!(rfc3339(&wall, MonoNs(0)), "2026-01-02T03:04:04.999999006Z");
-        assert_eq!(
-            time_of_day(&wall, MonoNs(1_000), &TimeZone::UTC),
-            "03:04:05.000000"
-        );
+        assert_eq!(shown(&wall(), 1_000), "2026-01-02T03:04:05.000000006Z");
+        assert_eq!(shown(&wall(), 0), "2026-01-02T03:04:04.999999006Z");
+        let utc = LocalClock::new(wall(), TimeZone::UTC);
+        assert_eq!(utc.time_of_day(MonoNs(1_000)), "03:04:05.000000");
+        assert_eq!(utc.time_of_day(MonoNs(0)), "03:04:04.999999");
     }
 
     #[test]
     fn an_absurd_clock_is_held_to_the_bounds() {
         let wall = WallClock::new(MonoNs(0), i128::MAX / 2);
-        assert!(rfc3339(&wall, MonoNs(u64::MAX)).starts_with("9999-"));
+        assert!(shown(&wall, u64::MAX).starts_with("9999-"));
+        let clock = LocalClock::new(wall, TimeZone::UTC);
+        assert_eq!(clock.time_of_day(MonoNs(u64::MAX)), "22:00:00.999999");
+    }
+
+    /// Berlin, in which 01:59:59.999999 is followed by 03:00:00 and, in autumn, 02:59:59.999999 by 02:00:00.
+    fn berlin() -> TimeZone {
+        TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone")
+    }
+
+    /// Times of day around a moment, a second before it and after it, there and back.
+    fn around(unix_s: i128, zone: &TimeZone) -> Vec<String> {
+        let start = MonoNs(5_000_000_000);
+        let wall = WallClock::new(start, unix_s * 1_000_000_000);
+        let clock = LocalClock::new(wall, zone.clone());
+        [4_999_999_999, 5_000_000_000, 6_000_000_000, 4_000_000_000]
+            .map(|at| clock.time_of_day(MonoNs(at)))
+            .to_vec()
+    }
+
+    #[test]
+    fn the_time_of_day_goes_over_midnight_and_over_changes_of_the_offset() {
+        assert_eq!(
+            around(1_767_225_600, &TimeZone::UTC),
+            [
+                "23:59:59.999999",
+                "00:00:00.000000",
+                "00:00:01.000000",
+                "23:59:59.000000"
+            ]
+        );
+        // 2026-03-29T01:00:00Z, 2026-10-25T01:00:00Z.
+        assert_eq!(
+            around(1_774_746_000, &berlin()),
+            [
+                "01:59:59.999999",
+                "03:00:00.000000",
+                "03:00:01.000000",
+                "01:59:59.000000"
+            ]
+        );
+        assert_eq!(
+            around(1_792_890_000, &berlin()),
+            [
+                "02:59:59.999999",
+                "02:00:00.000000",
+                "02:00:01.000000",
+                "02:59:59.000000"
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn times_are_those_that_jiff_prints(
+            unix_ns in prop_oneof![any::<i64>().prop_map(i128::from), any::<i128>()],
+            later_ns in 0..3_000_000_000_u64,
+        ) {
+            let wall = WallClock::new(MonoNs(0), unix_ns / 4);
+            let clock = LocalClock::new(wall, berlin());
+            for at in [0, later_ns].map(MonoNs) {
+                let moment = timestamp(wall.unix_ns(at));
+                let zoned = moment.to_zoned(berlin());
+                prop_assert_eq!(rfc3339(&wall, at).to_string(), format!("{moment:.9}"));
+                prop_assert_eq!(
+                    clock.time_of_day(at),
+                    zoned.strftime("%H:%M:%S.%6f").to_string()
+                );
+            }
+        }
     }
 }

@@ -19,13 +19,16 @@
 //! | `error_ns`, `in_from_error_ns` | by how much a change's moment, and `in_from_ns`, may be wrong, either way; empty where they are exact |
 //! | `rearmed` | how often TIME_WAIT began anew, in the last segment |
 
+use std::fmt::{self, Write as _};
+
+use super::address::push_address;
 use super::clock::rfc3339;
 use super::words::{
     closed_first, end, error, family, half_open_end, known, opened, source, timewait_end,
     why_unknown,
 };
-use crate::model::{Family, Loss, MonoNs, Naming, TcpState, Tuple, WallClock};
-use crate::track::{Change, Ending, Origin, Owner, Segment, Timeline};
+use crate::model::{Endpoint, Family, Loss, MonoNs, Naming, TcpState, Tuple, WallClock};
+use crate::track::{Change, Ending, Origin, Owner, Timeline};
 
 const COLUMNS: [&str; 28] = [
     "type",
@@ -76,7 +79,7 @@ struct Row {
     at: Option<MonoNs>,
     conn: Option<u64>,
     family: Option<Family>,
-    ends: [String; 4],
+    ends: Tuple,
     from: Option<TcpState>,
     to: Option<TcpState>,
     ns: Option<u64>,
@@ -97,22 +100,26 @@ struct Row {
 
 impl Csv {
     /// The heading.
-    pub fn heading(&self) -> Vec<u8> {
-        encode(COLUMNS)
+    pub fn heading(&self) -> String {
+        COLUMNS.join(",") + "\n"
     }
 
-    /// A state change.
-    pub fn change(&self, change: &Change) -> Vec<u8> {
+    /// Appends a state change.
+    pub fn change(&self, change: &Change, out: &mut String) {
         let ends = match change.origin {
-            Origin::Tracepoint { shown, .. } if self.raw => [
-                shown.local_addr.to_string(),
-                shown.local_port.to_string(),
-                shown.remote_addr.to_string(),
-                shown.remote_port.to_string(),
-            ],
-            _ => ends(&change.tuple),
+            Origin::Tracepoint { shown, .. } if self.raw => Tuple {
+                local: Endpoint {
+                    addr: Some(shown.local_addr),
+                    port: Some(shown.local_port),
+                },
+                remote: Endpoint {
+                    addr: Some(shown.remote_addr),
+                    port: Some(shown.remote_port),
+                },
+            },
+            _ => change.tuple,
         };
-        self.row(Row {
+        let row = Row {
             kind: "change",
             at: Some(change.at),
             conn: Some(change.conn.0),
@@ -130,21 +137,22 @@ impl Csv {
             error_ns: (change.error_ns > 0).then_some(change.error_ns),
             in_from_error_ns: change.in_from.and_then(error),
             ..Row::default()
-        })
+        };
+        self.row(&row, out);
     }
 
-    /// The life of a connection, a row a segment.
-    pub fn timeline(&self, timeline: &Timeline) -> Vec<u8> {
+    /// Appends the life of a connection, a row a segment.
+    pub fn timeline(&self, timeline: &Timeline, out: &mut String) {
         let timewait_end = timeline.timewait_end.map(timewait_end);
         let end = timewait_end.or(timeline.half_open_end.and_then(half_open_end));
         let last = timeline.segments.len().saturating_sub(1);
-        let segment = |(index, segment): (usize, &Segment)| {
-            self.row(Row {
+        for (index, segment) in timeline.segments.iter().enumerate() {
+            let row = Row {
                 kind: "segment",
                 at: segment.start,
                 conn: Some(timeline.conn.0),
                 family: Some(timeline.family),
-                ends: ends(&timeline.tuple),
+                ends: timeline.tuple,
                 from: Some(segment.state),
                 ns: known(segment.span),
                 netns: timeline.netns,
@@ -158,81 +166,134 @@ impl Csv {
                 in_from_error_ns: error(segment.span),
                 rearmed: (index == last && timeline.rearmed > 0).then_some(timeline.rearmed),
                 ..Row::default()
-            })
-        };
-        timeline
-            .segments
-            .iter()
-            .enumerate()
-            .flat_map(segment)
-            .collect()
+            };
+            self.row(&row, out);
+        }
     }
 
-    /// Lost changes.
-    pub fn loss(&self, loss: &Loss) -> Vec<u8> {
-        self.row(Row {
+    /// Appends lost changes.
+    pub fn loss(&self, loss: &Loss, out: &mut String) {
+        let row = Row {
             kind: "loss",
             at: Some(loss.since),
             lost: Some(loss.changes()),
             ..Row::default()
-        })
+        };
+        self.row(&row, out);
     }
 
-    fn row(&self, row: Row) -> Vec<u8> {
-        fn text<T: ToString>(value: Option<T>) -> String {
-            value.map(|value| value.to_string()).unwrap_or_default()
-        }
+    fn row(&self, row: &Row, out: &mut String) {
+        let mut fields = Fields { out };
         let (pid, comm) = row.owner.process.unzip();
-        let [local_addr, local_port, remote_addr, remote_port] = row.ends;
-        encode([
-            row.kind.to_owned(),
-            row.at.map(|at| rfc3339(&self.wall, at)).unwrap_or_default(),
-            text(row.at.map(|at| at.0)),
-            text(row.conn),
-            text(row.family.map(family)),
-            local_addr,
-            local_port,
-            remote_addr,
-            remote_port,
-            text(row.from.map(|state| state.named(self.names))),
-            text(row.to.map(|state| state.named(self.names))),
-            text(row.ns),
-            row.source.to_owned(),
-            text(row.netns),
-            text(row.cookie),
-            text(pid),
-            text(comm),
-            text(row.owner.uid),
-            text(row.owner.cgroup),
-            text(row.lost),
-            text(row.unknown),
-            text(row.opened),
-            text(row.closed_first),
-            text(row.ended),
-            text(row.end),
-            text(row.error_ns),
-            text(row.in_from_error_ns),
-            text(row.rearmed),
-        ])
+        fields.out.push_str(row.kind);
+        fields.field(row.at, |out, at| rfc3339(&self.wall, at).push(out));
+        fields.number(row.at.map(|at| at.0));
+        fields.number(row.conn);
+        fields.word(row.family.map(family));
+        for end in [row.ends.local, row.ends.remote] {
+            fields.field(end.addr, push_address);
+            fields.number(end.port);
+        }
+        fields.state(row.from, self.names);
+        fields.state(row.to, self.names);
+        fields.number(row.ns);
+        fields.word(Some(row.source));
+        fields.number(row.netns);
+        fields.number(row.cookie);
+        fields.number(pid);
+        fields.field(comm, |out, comm| push_quoted(out, &comm.printable()));
+        fields.number(row.owner.uid);
+        fields.number(row.owner.cgroup);
+        fields.number(row.lost);
+        fields.word(row.unknown);
+        fields.word(row.opened);
+        fields.word(row.closed_first);
+        fields.field(row.ended, push_shown);
+        fields.word(row.end);
+        fields.number(row.error_ns);
+        fields.number(row.in_from_error_ns);
+        fields.number(row.rearmed);
+        out.push('\n');
     }
 }
 
-fn ends(tuple: &Tuple) -> [String; 4] {
-    let addr =
-        |addr: Option<std::net::IpAddr>| addr.map(|addr| addr.to_string()).unwrap_or_default();
-    let port = |port: Option<u16>| port.map(|port| port.to_string()).unwrap_or_default();
-    [
-        addr(tuple.local.addr),
-        port(tuple.local.port),
-        addr(tuple.remote.addr),
-        port(tuple.remote.port),
-    ]
+/// The fields of a row, behind its first.
+struct Fields<'a> {
+    out: &'a mut String,
 }
 
-/// Quotes what must be quoted. Writing to memory cannot fail.
-fn encode<T: AsRef<[u8]>>(fields: impl IntoIterator<Item = T>) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let written = writer.write_record(fields);
-    debug_assert!(written.is_ok(), "memory takes every row");
-    writer.into_inner().unwrap_or_default()
+impl Fields<'_> {
+    fn field<T>(&mut self, value: Option<T>, push: impl FnOnce(&mut String, T)) {
+        self.out.push(',');
+        if let Some(value) = value {
+            push(self.out, value);
+        }
+    }
+
+    fn number(&mut self, number: Option<impl itoa::Integer>) {
+        self.field(number, |out, number| {
+            out.push_str(itoa::Buffer::new().format(number));
+        });
+    }
+
+    /// One of ours, in which nothing needs quotes.
+    fn word(&mut self, word: Option<&str>) {
+        self.field(word, String::push_str);
+    }
+
+    fn state(&mut self, state: Option<TcpState>, names: Naming) {
+        self.field(state, |out, state| match state.known_name(names) {
+            Some(name) => out.push_str(name),
+            None => push_shown(out, state.named(names)),
+        });
+    }
+}
+
+/// Appends what prints itself.
+fn push_shown(out: &mut String, value: impl fmt::Display) {
+    let start = out.len();
+    let written = write!(out, "{value}");
+    debug_assert!(written.is_ok(), "memory takes every text");
+    if needs_quotes(&out[start..]) {
+        let text = out.split_off(start);
+        push_quoted(out, &text);
+    }
+}
+
+/// Appends text, in quotes where it needs them (RFC 4180).
+fn push_quoted(out: &mut String, text: &str) {
+    if !needs_quotes(text) {
+        return out.push_str(text);
+    }
+    out.push('"');
+    for (index, part) in text.split('"').enumerate() {
+        if index > 0 {
+            out.push_str("\"\"");
+        }
+        out.push_str(part);
+    }
+    out.push('"');
+}
+
+fn needs_quotes(text: &str) -> bool {
+    text.bytes()
+        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn texts_are_quoted_as_the_csv_crate_quotes_them(text in "[a-c,\"\r\n é]{0,8}") {
+            let mut theirs = csv::Writer::from_writer(Vec::new());
+            theirs.write_record(["a", &text]).expect("memory takes every row");
+            let theirs = theirs.into_inner().expect("memory takes every row");
+            let mut ours = "a,".to_owned();
+            push_quoted(&mut ours, &text);
+            prop_assert_eq!(ours + "\n", String::from_utf8(theirs).expect("text"));
+        }
+    }
 }

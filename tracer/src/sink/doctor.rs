@@ -31,7 +31,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::escape::json_line;
+use super::json_line::json_line;
 use crate::model::host::{Check, Conclusion, HostReport, Verdict};
 use crate::model::printable;
 

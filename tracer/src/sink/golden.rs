@@ -10,7 +10,7 @@ mod hidden;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
-use super::{Session, csv::Csv, json::Json, text::Text};
+use super::{Session, clock::LocalClock, csv::Csv, json::Json, text::Text};
 use crate::model::event::Comm;
 use crate::model::{
     CloseError, Event, Existing, Family, Loss, LossCause, MonoNs, Naming, Privileges, ResetReasons,
@@ -212,8 +212,7 @@ fn text(naming: Naming, color: bool, width: Option<usize>) -> String {
     let text = Text {
         names: naming,
         raw: false,
-        wall: wall(),
-        zone: TimeZone::UTC,
+        clock: LocalClock::new(wall(), TimeZone::UTC),
         color,
         width,
         verbose: false,
@@ -224,12 +223,12 @@ fn text(naming: Naming, color: bool, width: Option<usize>) -> String {
     let outputs = outputs();
     let mut written = text.session(&session());
     for output in &outputs {
-        written += &match output {
-            Output::Change(change) => text.change(change),
-            Output::Timeline(timeline) => text.timeline(timeline),
-            Output::Loss(loss) => text.loss(loss),
-            Output::Held(_) => continue,
-        };
+        match output {
+            Output::Change(change) => text.change(change, &mut written),
+            Output::Timeline(timeline) => text.timeline(timeline, &mut written),
+            Output::Loss(loss) => written += &text.loss(loss),
+            Output::Held(_) => {}
+        }
     }
     for finding in findings(&outputs) {
         written += &text.finding(&finding);
@@ -247,20 +246,20 @@ fn json() {
         netns_names: BTreeMap::new(),
     };
     let outputs = outputs();
-    let mut written = json.session(&session());
+    let utf8 = |bytes| String::from_utf8(bytes).expect("JSON is UTF-8");
+    let mut written = utf8(json.session(&session()));
     for output in &outputs {
-        written.extend(match output {
-            Output::Change(change) => json.change(change),
-            Output::Timeline(timeline) => json.timeline(timeline),
-            Output::Loss(loss) => json.loss(loss),
-            Output::Held(_) => continue,
-        });
+        match output {
+            Output::Change(change) => json.change(change, &mut written),
+            Output::Timeline(timeline) => json.timeline(timeline, &mut written),
+            Output::Loss(loss) => json.loss(loss, &mut written),
+            Output::Held(_) => {}
+        }
     }
     for finding in findings(&outputs) {
-        written.extend(json.finding(&finding));
+        written += &utf8(json.finding(&finding));
     }
-    written.extend(json.summary(&summary(&outputs), END));
-    let written = String::from_utf8(written).expect("JSON is UTF-8");
+    written += &utf8(json.summary(&summary(&outputs), END));
     compare(
         "golden/session.jsonl",
         &written,
@@ -293,14 +292,13 @@ fn csv() {
     };
     let mut written = csv.heading();
     for output in outputs() {
-        written.extend(match output {
-            Output::Change(change) => csv.change(&change),
-            Output::Timeline(timeline) => csv.timeline(&timeline),
-            Output::Loss(loss) => csv.loss(&loss),
-            Output::Held(_) => continue,
-        });
+        match output {
+            Output::Change(change) => csv.change(&change, &mut written),
+            Output::Timeline(timeline) => csv.timeline(&timeline, &mut written),
+            Output::Loss(loss) => csv.loss(&loss, &mut written),
+            Output::Held(_) => {}
+        }
     }
-    let written = String::from_utf8(written).expect("names are escaped");
     compare(
         "golden/session.csv",
         &written,
@@ -323,12 +321,24 @@ fn text_in_a_pipe() {
 }
 
 #[test]
+fn text_on_a_terminal() {
+    let written = text(Naming::Netstat, false, Some(80));
+    compare(
+        "golden/session-80.txt",
+        &written,
+        include_str!("golden/session-80.txt"),
+    );
+}
+
+#[test]
 fn colour_adds_nothing_but_colour() {
-    let plain = text(Naming::Rfc, false, None);
-    let mut coloured = text(Naming::Rfc, true, None);
-    while let Some(start) = coloured.find("\x1b[") {
-        let end = coloured[start..].find('m').expect("a style ends in m") + start;
-        coloured.replace_range(start..=end, "");
+    for width in [None, Some(60), Some(80), Some(160)] {
+        let plain = text(Naming::Rfc, false, width);
+        let mut coloured = text(Naming::Rfc, true, width);
+        while let Some(start) = coloured.find("\x1b[") {
+            let end = coloured[start..].find('m').expect("a style ends in m") + start;
+            coloured.replace_range(start..=end, "");
+        }
+        assert_eq!(coloured, plain);
     }
-    assert_eq!(coloured, plain);
 }

@@ -32,30 +32,31 @@
 mod between;
 mod conversation;
 mod schema;
+mod values;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Session;
+use super::address::Address;
 use super::clock::rfc3339;
-use super::escape::json_line;
+use super::json_line::{Shown, json_line, push_json_line};
 use super::words::{
     closed_first, end, error, family, half_open_end, known, opened, source, timewait_end,
     why_unknown,
 };
-use crate::model::event::Comm;
 use crate::model::{
     ClockStep, Loss, LossCause, MonoNs, Naming, ResetReasons, TcpState, TimewaitEnd, WallClock,
 };
 use crate::stats::{Comparison, Summary};
-use crate::track::{Change, Origin, Owner, Segment, Span, Timeline};
+use crate::track::{Change, Origin, Owner, Timeline};
 use between::{CarriedValue, events, opener, owner_of_life};
 use schema::{
     ByReason, ChangeLine, ClockLine, ComparisonValue, HalfOpenValue, LossLine, PeerValue,
-    PrivilegesValue, SegmentValue, SessionLine, States, SummaryLine, TaskValue, TimeWaitValue,
-    TimelineLine,
+    PrivilegesValue, SessionLine, States, SummaryLine, TaskValue, TimeWaitValue, TimelineLine,
 };
-pub(in crate::sink) use schema::{EndpointValue, OwnerValue};
+pub(in crate::sink) use values::{EndpointValue, Name, OwnerValue};
+use values::{Segments, StateName};
 
 /// Name and version of the schema.
 pub const SCHEMA: &str = "tracer/1";
@@ -101,8 +102,8 @@ impl Json {
         })
     }
 
-    /// A state change.
-    pub fn change(&self, change: &Change) -> Vec<u8> {
+    /// Appends a state change.
+    pub fn change(&self, change: &Change, out: &mut String) {
         let mut local = EndpointValue::from(change.tuple.local);
         let mut remote = EndpointValue::from(change.tuple.remote);
         let mut task_on_cpu = None;
@@ -114,21 +115,21 @@ impl Json {
             && self.raw
         {
             local = EndpointValue {
-                addr: Some(shown.local_addr),
+                addr: Some(Address(shown.local_addr)),
                 port: Some(shown.local_port),
             };
             remote = EndpointValue {
-                addr: Some(shown.remote_addr),
+                addr: Some(Address(shown.remote_addr)),
                 port: Some(shown.remote_port),
             };
             task_on_cpu = Some(TaskValue {
                 pid: task.pid,
                 tid: task.tid,
-                comm: name(task.comm),
+                comm: Name(task.comm),
                 holds_socket: task_holds_socket,
             });
         }
-        json_line(&ChangeLine {
+        let line = ChangeLine {
             r#type: "change",
             wall: rfc3339(&self.wall, change.at),
             mono_ns: change.at.0,
@@ -149,12 +150,13 @@ impl Json {
             owner: owner(&change.owner),
             opened_by: opener(&change.owner, None),
             task_on_cpu,
-        })
+        };
+        push_json_line(out, &line);
     }
 
-    /// The life of a connection.
-    pub fn timeline(&self, timeline: &Timeline) -> Vec<u8> {
-        json_line(&TimelineLine {
+    /// Appends the life of a connection.
+    pub fn timeline(&self, timeline: &Timeline, out: &mut String) {
+        let line = TimelineLine {
             r#type: "timeline",
             conn: timeline.conn.0,
             family: family(timeline.family),
@@ -162,54 +164,35 @@ impl Json {
             remote: timeline.tuple.remote.into(),
             opened: opened(timeline.opened),
             closed_first: timeline.closed_first.map(closed_first),
-            ended: timeline.ended.map(|ending| ending.to_string()),
+            ended: timeline.ended.map(Shown),
             time_wait_end: timeline.timewait_end.map(timewait_end),
             rearmed: (timeline.rearmed > 0).then_some(timeline.rearmed),
             half_open_end: timeline.half_open_end.and_then(half_open_end),
             lifetime_ns: known(timeline.lifetime),
-            segments: timeline
-                .segments
-                .iter()
-                .map(|segment| self.segment(segment))
-                .collect(),
+            segments: Segments(&timeline.segments, self.names),
             owner: owner_of_life(&timeline.owner, &timeline.people),
             opened_by: opener(&timeline.owner, Some(&timeline.people)),
             carried: timeline.figures.as_ref().map(CarriedValue::from),
-            events: events(&timeline.marks, &self.reset_reasons, |state| {
-                self.name(state)
-            }),
+            events: events(&timeline.marks, &self.reset_reasons, self.names),
             events_left_out: (timeline.marks.more > 0).then_some(timeline.marks.more),
             netns: timeline.netns,
             netns_name: timeline
                 .netns
-                .and_then(|inode| self.netns_names.get(&inode).cloned()),
+                .and_then(|inode| self.netns_names.get(&inode))
+                .map(String::as_str),
             cookie: timeline.cookie,
-        })
+        };
+        push_json_line(out, &line);
     }
 
-    fn segment(&self, segment: &Segment) -> SegmentValue {
-        SegmentValue {
-            state: self.name(segment.state),
-            start_mono_ns: segment.start.map(|start| start.0),
-            ns: known(segment.span),
-            error_ns: error(segment.span),
-            known: known(segment.span).is_some(),
-            unknown: why_unknown(segment.span),
-            open_for_ns: match segment.span {
-                Span::Open(ns) => Some(ns),
-                _ => None,
-            },
-        }
-    }
-
-    /// Lost changes.
-    pub fn loss(&self, loss: &Loss) -> Vec<u8> {
+    /// Appends lost changes.
+    pub fn loss(&self, loss: &Loss, out: &mut String) {
         let (cause, cpu) = match loss.cause {
             LossCause::RingFull { cpu } => ("ring_full", Some(cpu)),
             LossCause::Recursion => ("recursion", None),
             LossCause::NotRecorded => ("not_recorded", None),
         };
-        json_line(&LossLine {
+        let line = LossLine {
             r#type: "loss",
             lost: loss.changes(),
             beside: (loss.beside > 0).then_some(loss.beside),
@@ -217,7 +200,8 @@ impl Json {
             until_mono_ns: loss.until.0,
             cause,
             cpu,
-        })
+        };
+        push_json_line(out, &line);
     }
 
     /// A clock was set, or the host was suspended.
@@ -256,8 +240,8 @@ impl Json {
         })
     }
 
-    fn name(&self, state: TcpState) -> String {
-        state.named(self.names).to_string()
+    fn name(&self, state: TcpState) -> StateName {
+        StateName(state, self.names)
     }
 }
 
@@ -265,15 +249,10 @@ pub(in crate::sink) fn owner(owner: &Owner) -> Option<OwnerValue> {
     let (pid, comm) = owner.process.unzip();
     (!owner.is_unknown()).then(|| OwnerValue {
         pid,
-        comm: comm.map(name),
+        comm: comm.map(Name),
         uid: owner.uid,
         cgroup: owner.cgroup,
     })
-}
-
-/// A task's name; bytes that are no UTF-8 become U+FFFD.
-pub(in crate::sink) fn name(comm: Comm) -> String {
-    String::from_utf8_lossy(comm.bytes()).into_owned()
 }
 
 fn time_wait(summary: &Summary) -> TimeWaitValue {
@@ -296,7 +275,10 @@ fn time_wait(summary: &Summary) -> TimeWaitValue {
 
 fn half_open(summary: &Summary) -> HalfOpenValue {
     let figures = summary.half_open.as_ref();
-    let peer = |&(addr, failed): &(IpAddr, u64)| PeerValue { addr, failed };
+    let peer = |&(addr, failed): &(IpAddr, u64)| PeerValue {
+        addr: Address(addr),
+        failed,
+    };
     HalfOpenValue {
         method: summary.methods.half_open.unwrap_or("off"),
         started: figures.map(|figures| figures.started),

@@ -3,12 +3,13 @@
 //! **Owns:** the schemas. Each sink is an encoding of values to bytes; writing them is `run`'s.
 //! **Never:** a decision about what is shown.
 
+mod address;
 pub mod clock;
 pub mod csv;
 pub mod doctor;
-mod escape;
 mod findings;
 pub mod json;
+mod json_line;
 pub mod session;
 pub mod text;
 pub mod time_wait;

@@ -14,26 +14,29 @@ pub(super) mod palette;
 mod summary;
 
 use std::collections::BTreeMap;
-
-use jiff::tz::TimeZone;
+use std::fmt::{self, Write as _};
 
 use super::Session;
-use super::clock::time_of_day;
+use super::address::push_endpoint;
+use super::clock::LocalClock;
 use super::session::REDACTED;
 use crate::model::event::Comm;
 use crate::model::{
-    ClockStep, Loss, LossCause, Naming, RequestEnd, ResetReasons, TimewaitEnd, Tuple, WallClock,
+    ClockStep, Loss, LossCause, Naming, RequestEnd, ResetReasons, TcpState, TimewaitEnd, Tuple,
     printable,
 };
 use crate::track::conversation::Conversation;
 use crate::track::{Change, Span, Timeline};
 
 pub use duration::duration;
-use duration::within;
+use duration::{push_duration, within};
 use fold::{block, columns};
-use number::bytes;
+use number::{bytes, push_number};
 pub use number::{counted, grouped};
 use palette::Palette;
+
+/// What stands between the parts of a line.
+const SEPARATOR: &str = " · ";
 
 /// Encodes values as text.
 #[derive(Clone, Debug)]
@@ -42,10 +45,8 @@ pub struct Text {
     pub names: Naming,
     /// Whether changes show what the tracepoint itself said.
     pub raw: bool,
-    /// The session's clock.
-    pub wall: WallClock,
-    /// Time zone in which times of day are written.
-    pub zone: TimeZone,
+    /// The session's clock, where times of day are told.
+    pub clock: LocalClock,
     /// Whether to use colour.
     pub color: bool,
     /// Columns of the terminal; `None` in a pipe.
@@ -115,14 +116,14 @@ impl Text {
         text
     }
 
-    /// A state change.
-    pub fn change(&self, change: &Change) -> String {
-        change::line(self, change)
+    /// Appends a state change.
+    pub fn change(&self, change: &Change, out: &mut String) {
+        change::line(self, change, out);
     }
 
-    /// The life of a connection.
-    pub fn timeline(&self, timeline: &Timeline) -> String {
-        life::life(self, timeline)
+    /// Appends the life of a connection.
+    pub fn timeline(&self, timeline: &Timeline, out: &mut String) {
+        life::life(self, timeline, out);
     }
 
     /// Both ends of a connection.
@@ -132,7 +133,7 @@ impl Text {
 
     /// Lost changes.
     pub fn loss(&self, loss: &Loss) -> String {
-        let of_day = |at| time_of_day(&self.wall, at, &self.zone);
+        let of_day = |at| self.clock.time_of_day(at);
         let cause = match loss.cause {
             LossCause::RingFull { cpu } => format!("the ring buffer was full on CPU {cpu}"),
             LossCause::Recursion => "the hook interrupted itself".to_owned(),
@@ -165,7 +166,7 @@ impl Text {
 
     /// A clock was set, or the host was suspended.
     pub fn clock_step(&self, step: &ClockStep) -> String {
-        let of_day = |at| time_of_day(&self.wall, at, &self.zone);
+        let of_day = |at| self.clock.time_of_day(at);
         let text = format!(
             "between {} and {} {}; times of day go on by the clock of the begin",
             of_day(step.since),
@@ -210,50 +211,84 @@ pub fn clock_step(step: &ClockStep) -> String {
 /// `curl[8518]`, or `-` where no process is known, as netstat prints it. Of a name that does not
 /// fit into the width the beginning is kept, and the number whole.
 pub(super) fn process(process: Option<(u32, Comm)>, width: Option<usize>) -> String {
-    let Some((pid, comm)) = process else {
-        return "-".to_owned();
-    };
-    let whole = format!("{comm}[{pid}]");
-    let Some(width) = width.filter(|&width| columns(&whole) > width) else {
-        return whole;
-    };
-    let number = format!("[{pid}]");
-    let kept = width.saturating_sub(columns(&number) + 1);
-    let name: String = comm.to_string().chars().take(kept).collect();
-    format!("{name}…{number}")
+    let mut text = String::new();
+    push_process(&mut text, process, width);
+    text
 }
 
-fn ends(tuple: &Tuple, is_listener: bool) -> String {
-    match is_listener {
-        true => tuple.local.to_string(),
-        false => format!("{} → {}", tuple.local, tuple.remote),
+/// Appends what [`process`] returns.
+fn push_process(out: &mut String, process: Option<(u32, Comm)>, width: Option<usize>) {
+    let Some((pid, comm)) = process else {
+        return out.push('-');
+    };
+    let start = out.len();
+    let name = comm.printable();
+    out.push_str(&name);
+    let number = out.len();
+    out.push('[');
+    push_number(out, pid);
+    out.push(']');
+    let Some(width) = width.filter(|&width| columns(&out[start..]) > width) else {
+        return;
+    };
+    let number = out.split_off(number);
+    out.truncate(start);
+    let kept = width.saturating_sub(columns(&number) + 1);
+    out.extend(name.chars().take(kept));
+    out.push('…');
+    out.push_str(&number);
+}
+
+/// Appends `10.0.0.1:41000 → 10.0.0.2:443`, of a listener only its own end.
+fn push_ends(out: &mut String, tuple: &Tuple, is_listener: bool) {
+    push_endpoint(out, tuple.local);
+    if !is_listener {
+        out.push_str(" → ");
+        push_endpoint(out, tuple.remote);
     }
 }
 
 /// `312.4 ms`, `≥ 5.00 s` where it is not over, `?` where it is not known.
-fn lasted(span: Span) -> String {
+fn push_lasted(out: &mut String, span: Span) {
     match span {
-        Span::Known(ns) => duration(ns),
-        Span::Within { ns, error_ns } => within(ns, error_ns),
-        Span::Open(ns) => format!("≥ {}", duration(ns)),
-        Span::Unknown(_) => "?".to_owned(),
+        Span::Known(ns) => push_duration(out, ns),
+        Span::Within { ns, error_ns } => out.push_str(&within(ns, error_ns)),
+        Span::Open(ns) => {
+            out.push_str("≥ ");
+            push_duration(out, ns);
+        }
+        Span::Unknown(_) => out.push('?'),
     }
 }
 
+/// Appends a state by its name.
+fn push_state(out: &mut String, state: TcpState, names: Naming) {
+    match state.known_name(names) {
+        Some(name) => out.push_str(name),
+        None => put(out, state.named(names)),
+    }
+}
+
+/// Appends what prints itself.
+fn put(out: &mut String, value: impl fmt::Display) {
+    let written = write!(out, "{value}");
+    debug_assert!(written.is_ok(), "memory takes every text");
+}
+
 /// Why a timewait socket is gone, short enough for a narrow line.
-pub(super) fn gone(end: TimewaitEnd) -> String {
+pub(super) fn gone(end: TimewaitEnd) -> &'static str {
     match end {
-        TimewaitEnd::NetnsGone => "namespace gone".to_owned(),
-        TimewaitEnd::Unknown => "early, not known why".to_owned(),
-        end => end.to_string(),
+        TimewaitEnd::NetnsGone => "namespace gone",
+        TimewaitEnd::Unknown => "early, not known why",
+        end => end.words(),
     }
 }
 
 /// Why a half-open connection failed, likewise.
-fn failed(end: RequestEnd) -> String {
+fn failed(end: RequestEnd) -> &'static str {
     match end {
-        RequestEnd::NetnsGone => "namespace gone".to_owned(),
-        end => end.to_string(),
+        RequestEnd::NetnsGone => "namespace gone",
+        end => end.words(),
     }
 }
 

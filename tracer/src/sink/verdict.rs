@@ -15,8 +15,8 @@
 
 use serde::Serialize;
 
-use super::clock::rfc3339;
-use super::escape::json_line;
+use super::clock::{Rfc3339, rfc3339};
+use super::json_line::json_line;
 use super::text::{clock_step, counted, duration};
 use crate::evidence::{Damage, EvidenceError, Head, Sealed, Verdict};
 use crate::model::{MonoNs, WallClock, printable};
@@ -227,8 +227,8 @@ struct Line<'a> {
     lost: Option<u64>,
     first_mono_ns: Option<u64>,
     last_mono_ns: Option<u64>,
-    first_wall: Option<String>,
-    last_wall: Option<String>,
+    first_wall: Option<Rfc3339>,
+    last_wall: Option<Rfc3339>,
     clock_steps: Vec<Step>,
     hostname: Option<&'a str>,
     kernel: Option<&'a str>,

@@ -23,14 +23,15 @@
 //! | `accept-queue-overflow` | `failed`: half-open connections; each counter of the kernel that moved, by its name |
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use serde::Serialize;
 
 use super::words::{look_at, means};
 use crate::model::Threshold;
-use crate::sink::escape::json_line;
-use crate::sink::json::{EndpointValue, Json, OwnerValue, name, owner};
+use crate::sink::address::Address;
+use crate::sink::json::{EndpointValue, Json, Name, OwnerValue, owner};
+use crate::sink::json_line::json_line;
 use crate::sink::words::family;
 use crate::stats::findings::{Detail, Example, Finding, PortsShort, Service};
 
@@ -80,7 +81,7 @@ struct ConnectionValue {
 #[derive(Serialize)]
 struct EndValue {
     netns: Option<u32>,
-    local: IpAddr,
+    local: Address,
     remote: EndpointValue,
     in_use: u64,
     time_wait: u64,
@@ -91,7 +92,7 @@ struct EndValue {
 #[derive(Serialize)]
 struct ServiceValue {
     pid: u32,
-    comm: String,
+    comm: Name,
     remote: EndpointValue,
     count: u64,
     most: u64,
@@ -209,7 +210,7 @@ fn connection(example: &Example) -> ConnectionValue {
 fn end(short: &PortsShort) -> EndValue {
     EndValue {
         netns: short.towards.netns,
-        local: short.towards.local,
+        local: Address(short.towards.local),
         remote: endpoint(short.towards.remote),
         in_use: short.most,
         time_wait: short.time_wait,
@@ -222,7 +223,7 @@ fn service(service: &Service) -> ServiceValue {
     let (pid, comm) = service.process;
     ServiceValue {
         pid,
-        comm: name(comm),
+        comm: Name(comm),
         remote: endpoint(service.remote),
         count: service.count,
         most: service.most,
@@ -231,7 +232,7 @@ fn service(service: &Service) -> ServiceValue {
 
 fn endpoint(addr: SocketAddr) -> EndpointValue {
     EndpointValue {
-        addr: Some(addr.ip()),
+        addr: Some(Address(addr.ip())),
         port: Some(addr.port()),
     }
 }

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::event::Comm;
 use crate::model::{Endpoint, Family, FindingKind, MonoNs, Naming, Tuple, WallClock};
+use crate::sink::clock::LocalClock;
 use crate::sink::golden::compare;
 use crate::sink::json::Json;
 use crate::sink::text::Text;
@@ -142,8 +143,7 @@ fn text(names: Naming, color: bool, width: Option<usize>) -> String {
         netns_names: BTreeMap::new(),
         names,
         raw: false,
-        wall: wall(),
-        zone: TimeZone::UTC,
+        clock: LocalClock::new(wall(), TimeZone::UTC),
         color,
         width,
         verbose: false,

@@ -2,7 +2,6 @@
 
 use super::words::{look_at, means, state};
 use crate::model::{FindingKind, Naming, TcpState, Threshold};
-use crate::sink::clock::time_of_day;
 use crate::sink::text::fold::block;
 use crate::sink::text::{Text, counted, duration, grouped, process};
 use crate::stats::findings::{Detail, Example, Finding, PortsShort, Service};
@@ -92,7 +91,7 @@ impl Text {
 
     /// From when until when.
     fn when(&self, finding: &Finding) -> Option<String> {
-        let of_day = |at| time_of_day(&self.wall, at, &self.zone);
+        let of_day = |at| self.clock.time_of_day(at);
         match (finding.since, finding.until) {
             (Some(since), Some(until)) if since == until => Some(of_day(since)),
             (Some(since), Some(until)) => Some(format!("{} – {}", of_day(since), of_day(until))),

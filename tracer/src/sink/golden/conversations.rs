@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{END, START, by, compare, wall};
 use crate::model::{Event, Existing, MonoNs, Naming, RequestEnd, TcpState::*, TimewaitEnd};
-use crate::sink::{json::Json, text::Text};
+use crate::sink::{clock::LocalClock, json::Json, text::Text};
 use crate::track::conversation::Conversation;
 use crate::track::conversation::scenes::{Both, Fate, Side, TIME_WAIT_US, conversations_within};
 
@@ -95,8 +95,7 @@ fn text(color: bool, width: Option<usize>) -> String {
         netns_names: BTreeMap::new(),
         names: Naming::Netstat,
         raw: false,
-        wall: wall(),
-        zone: TimeZone::UTC,
+        clock: LocalClock::new(wall(), TimeZone::UTC),
         color,
         width,
         verbose: false,

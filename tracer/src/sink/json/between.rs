@@ -1,56 +1,59 @@
 //! What a timeline tells of its processes, of what it carried, and of what happened between its changes.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use super::{name, owner};
-use crate::model::{Figures, Process, ResetReasons, SegmentNews, Workload};
+use super::owner;
+use super::values::{Name, StateName};
+use crate::model::{Figures, Naming, Process, ResetReasons, SegmentNews, Workload};
 use crate::sink::words;
-use crate::track::{Marks, Owner, People};
+use crate::track::{Mark, Marks, Owner, People};
 
 /// An owner of a timeline: that of a change, and what is known of its process.
 #[derive(Serialize)]
-pub(super) struct OwnerOfLife {
+pub(super) struct OwnerOfLife<'a> {
     #[serde(flatten)]
     owner: super::OwnerValue,
     /// The thread that used the socket, and its name.
     tid: Option<u32>,
-    thread: Option<String>,
+    thread: Option<Name>,
     #[serde(flatten)]
-    process: Option<ProcessValue>,
+    process: Option<ProcessValue<'a>>,
 }
 
 /// A process, as it was when it was first seen using a socket.
 #[derive(Serialize)]
-struct ProcessValue {
+struct ProcessValue<'a> {
     /// Its parent.
     ppid: Option<u32>,
     start_mono_ns: Option<u64>,
     /// Path of its executable, in its own mount namespace.
-    exe: Option<String>,
+    exe: Option<&'a str>,
     /// Its arguments, its own name first, 256 bytes of them.
-    args: Option<Vec<String>>,
+    args: Option<&'a [String]>,
     /// Whether there are more; absent where there are not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     args_cut: bool,
     /// Path of its cgroup (version 2), and what that tells.
-    cgroup_path: Option<String>,
+    cgroup_path: Option<&'a str>,
     /// The systemd unit.
-    unit: Option<String>,
-    container: Option<ContainerValue>,
+    unit: Option<&'a str>,
+    container: Option<ContainerValue<'a>>,
     /// The uid of the Kubernetes pod.
-    pod: Option<String>,
+    pod: Option<Cow<'a, str>>,
 }
 
 /// A container.
 #[derive(Serialize)]
-struct ContainerValue {
+struct ContainerValue<'a> {
     /// `docker`, `containerd`, `cri-o` or `podman`.
     runtime: Option<&'static str>,
-    id: String,
+    id: &'a str,
 }
 
-impl From<&Process> for ProcessValue {
-    fn from(process: &Process) -> Self {
+impl<'a> From<&'a Process> for ProcessValue<'a> {
+    fn from(process: &'a Process) -> Self {
         let args = process.args.as_ref();
         let Workload {
             unit,
@@ -64,10 +67,10 @@ impl From<&Process> for ProcessValue {
         Self {
             ppid: process.ppid,
             start_mono_ns: process.started.map(|at| at.0),
-            exe: process.exe.clone(),
-            args: args.map(|args| args.words.clone()),
+            exe: process.exe.as_deref(),
+            args: args.map(|args| args.words.as_slice()),
             args_cut: args.is_some_and(|args| args.cut),
-            cgroup_path: process.cgroup.clone(),
+            cgroup_path: process.cgroup.as_deref(),
             unit,
             container: container.map(|container| ContainerValue {
                 runtime: container.runtime,
@@ -78,33 +81,33 @@ impl From<&Process> for ProcessValue {
     }
 }
 
-pub(super) fn owner_of_life(whose: &Owner, people: &People) -> Option<OwnerOfLife> {
+pub(super) fn owner_of_life<'a>(whose: &Owner, people: &'a People) -> Option<OwnerOfLife<'a>> {
     let (tid, thread) = people.thread.unzip();
     Some(OwnerOfLife {
         owner: owner(whose)?,
         tid,
-        thread: thread.map(name),
+        thread: thread.map(Name),
         process: people.process.as_deref().map(ProcessValue::from),
     })
 }
 
 /// Who opened a connection that another process uses.
 #[derive(Serialize)]
-pub(super) struct OpenerValue {
+pub(super) struct OpenerValue<'a> {
     pid: u32,
-    comm: String,
+    comm: Name,
     /// Path of its executable; absent where it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    exe: Option<String>,
+    exe: Option<&'a str>,
 }
 
-pub(super) fn opener(whose: &Owner, people: Option<&People>) -> Option<OpenerValue> {
+pub(super) fn opener<'a>(whose: &Owner, people: Option<&'a People>) -> Option<OpenerValue<'a>> {
     let (pid, comm) = whose.other_opener()?;
     let process = people.and_then(|people| people.opened_by.as_deref());
     Some(OpenerValue {
         pid,
-        comm: name(comm),
-        exe: process.and_then(|process| process.exe.clone()),
+        comm: Name(comm),
+        exe: process.and_then(|process| process.exe.as_deref()),
     })
 }
 
@@ -145,33 +148,31 @@ impl From<&Figures> for CarriedValue {
 
 /// Something that happened between two changes.
 #[derive(Serialize)]
-pub(super) struct EventValue {
+pub(super) struct EventValue<'a> {
     mono_ns: u64,
     /// `retransmitted`, `reset_sent`, `reset_received` or `error`.
     what: &'static str,
     /// State of the socket then.
-    state: String,
+    state: StateName,
     /// The kernel's reason for a reset, in its own words; absent where it tells none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    reason: Option<&'a str>,
     /// The errno of an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     errno: Option<u32>,
 }
 
-pub(super) fn events(
+pub(super) fn events<'a>(
     marks: &Marks,
-    reasons: &ResetReasons,
-    named: impl Fn(crate::model::TcpState) -> String,
-) -> Vec<EventValue> {
-    let event = |mark: &crate::track::Mark| EventValue {
+    reasons: &'a ResetReasons,
+    names: Naming,
+) -> Vec<EventValue<'a>> {
+    let event = |mark: &Mark| EventValue {
         mono_ns: mark.at.0,
         what: words::segment(mark.what),
-        state: named(mark.state),
+        state: StateName(mark.state, names),
         reason: match mark.what {
-            SegmentNews::ResetSent { reason } => reason
-                .and_then(|reason| reasons.name(reason))
-                .map(str::to_owned),
+            SegmentNews::ResetSent { reason } => reason.and_then(|reason| reasons.name(reason)),
             _ => None,
         },
         errno: match mark.what {

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::schema::{EndpointValue, OwnerValue};
+use super::values::{EndpointValue, OwnerValue, StateName};
 use super::{Json, owner};
-use crate::sink::clock::rfc3339;
-use crate::sink::escape::json_line;
+use crate::sink::clock::{Rfc3339, rfc3339};
+use crate::sink::json_line::{Shown, json_line};
 use crate::sink::words;
 use crate::track::conversation::{Conversation, Other, Step};
-use crate::track::{Span, Timeline};
+use crate::track::{Ending, Span, Timeline};
 
 #[derive(Serialize)]
 struct ConversationLine {
@@ -28,7 +28,7 @@ struct ConversationLine {
     /// `a`, `b` or `both`; `null` where nobody did, or nobody saw.
     closed_first: Option<&'static str>,
     /// When it began; `null` where that was not seen.
-    wall: Option<String>,
+    wall: Option<Rfc3339>,
     start_mono_ns: Option<u64>,
     /// Until the last end had ended; `null` where one is open, and where that is not known.
     lifetime_ns: Option<u64>,
@@ -51,7 +51,7 @@ struct EndValue {
     /// As in a timeline, and so are those below.
     opened: Option<&'static str>,
     closed_first: Option<&'static str>,
-    ended: Option<String>,
+    ended: Option<Shown<Ending>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     time_wait_end: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,8 +71,8 @@ struct StepValue {
     /// `a` or `b`.
     end: &'static str,
     /// `null` where the end was seen first in `state`.
-    from: Option<String>,
-    state: String,
+    from: Option<StateName>,
+    state: StateName,
 }
 
 impl Json {
@@ -125,7 +125,7 @@ fn end(timeline: &Timeline) -> EndValue {
         remote: timeline.tuple.remote.into(),
         opened: words::opened(timeline.opened),
         closed_first: timeline.closed_first.map(words::closed_first),
-        ended: timeline.ended.map(|ending| ending.to_string()),
+        ended: timeline.ended.map(Shown),
         time_wait_end: timeline.timewait_end.map(words::timewait_end),
         half_open_end: timeline.half_open_end.and_then(words::half_open_end),
         owner: owner(&timeline.owner),

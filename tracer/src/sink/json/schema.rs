@@ -3,14 +3,18 @@
 //! **Never:** how a value is found out.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
-use serde::Serialize;
 use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::between::{CarriedValue, EventValue, OpenerValue, OwnerOfLife};
-use crate::model::{Endpoint, Naming, Privileges};
+use super::values::{EndpointValue, Name, OwnerValue, Segments, StateName};
+use crate::model::{Naming, Privileges};
+use crate::sink::address::Address;
+use crate::sink::clock::Rfc3339;
+use crate::sink::json_line::Shown;
 use crate::stats::Summary;
+use crate::track::Ending;
 
 #[derive(Serialize)]
 pub(super) struct SessionLine<'a> {
@@ -29,7 +33,7 @@ pub(super) struct SessionLine<'a> {
     /// `fentry`, `timer` or `off`.
     pub(super) half_open: &'a str,
     pub(super) filters: &'a [String],
-    pub(super) wall: String,
+    pub(super) wall: Rfc3339,
     pub(super) mono_ns: u64,
     pub(super) missing: &'a [String],
     /// What could not be looked into when the trace began.
@@ -72,7 +76,7 @@ impl<'a> From<&'a Privileges> for PrivilegesValue<'a> {
 #[derive(Serialize)]
 pub(super) struct ChangeLine {
     pub(super) r#type: &'static str,
-    pub(super) wall: String,
+    pub(super) wall: Rfc3339,
     pub(super) mono_ns: u64,
     /// By how much both may be wrong, either way; absent where a hook ran at that moment.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,8 +86,8 @@ pub(super) struct ChangeLine {
     pub(super) local: EndpointValue,
     pub(super) remote: EndpointValue,
     /// `null` for a socket that was found.
-    pub(super) from: Option<String>,
-    pub(super) to: String,
+    pub(super) from: Option<StateName>,
+    pub(super) to: StateName,
     /// Time in `from`; `null` where a connection begins, and where it is not known.
     pub(super) in_from_ns: Option<u64>,
     /// By how much `in_from_ns` may be wrong, either way.
@@ -105,14 +109,14 @@ pub(super) struct ChangeLine {
     pub(super) owner: Option<OwnerValue>,
     /// Who opened the connection (connected, or listens), where that is another process than the owner.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) opened_by: Option<OpenerValue>,
+    pub(super) opened_by: Option<OpenerValue<'static>>,
     /// With `--raw` only: the task that was on the CPU, whoever it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) task_on_cpu: Option<TaskValue>,
 }
 
 #[derive(Serialize)]
-pub(super) struct TimelineLine {
+pub(super) struct TimelineLine<'a> {
     pub(super) r#type: &'static str,
     pub(super) conn: u64,
     pub(super) family: &'static str,
@@ -123,7 +127,7 @@ pub(super) struct TimelineLine {
     pub(super) opened: Option<&'static str>,
     pub(super) closed_first: Option<&'static str>,
     /// `null` while it is open.
-    pub(super) ended: Option<String>,
+    pub(super) ended: Option<Shown<Ending>>,
     /// Why its timewait socket is gone, as a change's `end`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) time_wait_end: Option<&'static str>,
@@ -134,71 +138,31 @@ pub(super) struct TimelineLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) half_open_end: Option<&'static str>,
     pub(super) lifetime_ns: Option<u64>,
-    pub(super) segments: Vec<SegmentValue>,
-    pub(super) owner: Option<OwnerOfLife>,
+    pub(super) segments: Segments<'a>,
+    pub(super) owner: Option<OwnerOfLife<'a>>,
     /// As of a change.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) opened_by: Option<OpenerValue>,
+    pub(super) opened_by: Option<OpenerValue<'a>>,
     /// What it carried until its full socket closed; `null` where it has not, or nothing was told.
     pub(super) carried: Option<CarriedValue>,
     /// Retransmissions, resets and errors; the first 32 of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) events: Vec<EventValue>,
+    pub(super) events: Vec<EventValue<'a>>,
     /// How many more there were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) events_left_out: Option<u64>,
     pub(super) netns: Option<u32>,
     /// Its name below `/run/netns`; absent where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) netns_name: Option<String>,
+    pub(super) netns_name: Option<&'a str>,
     pub(super) cookie: Option<u64>,
-}
-
-#[derive(Serialize)]
-pub(super) struct SegmentValue {
-    pub(super) state: String,
-    pub(super) start_mono_ns: Option<u64>,
-    pub(super) ns: Option<u64>,
-    /// By how much `ns` may be wrong, either way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) error_ns: Option<u64>,
-    pub(super) known: bool,
-    /// Why it is not known: as `in_from_unknown`, or `open`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) unknown: Option<&'static str>,
-    /// How long it lasted until the trace ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) open_for_ns: Option<u64>,
-}
-
-#[derive(Serialize)]
-pub(in crate::sink) struct EndpointValue {
-    pub(in crate::sink) addr: Option<IpAddr>,
-    pub(in crate::sink) port: Option<u16>,
-}
-
-impl From<Endpoint> for EndpointValue {
-    fn from(endpoint: Endpoint) -> Self {
-        Self {
-            addr: endpoint.addr,
-            port: endpoint.port,
-        }
-    }
-}
-
-#[derive(Serialize)]
-pub(in crate::sink) struct OwnerValue {
-    pub(super) pid: Option<u32>,
-    pub(super) comm: Option<String>,
-    pub(super) uid: Option<u32>,
-    pub(super) cgroup: Option<u64>,
 }
 
 #[derive(Serialize)]
 pub(super) struct TaskValue {
     pub(super) pid: u32,
     pub(super) tid: u32,
-    pub(super) comm: String,
+    pub(super) comm: Name,
     pub(super) holds_socket: Option<bool>,
 }
 
@@ -242,7 +206,7 @@ pub(super) struct SummaryLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) not_followed: Option<u64>,
     pub(super) duration_ns: u64,
-    pub(super) wall: String,
+    pub(super) wall: Rfc3339,
     pub(super) states: States<'a>,
     pub(super) time_wait: TimeWaitValue,
     pub(super) half_open: HalfOpenValue,
@@ -256,7 +220,7 @@ pub(super) struct SummaryLine<'a> {
 pub(super) struct States<'a>(pub(super) &'a Summary, pub(super) Naming);
 
 impl Serialize for States<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(summary, names) = self;
         let mut map = serializer.serialize_map(Some(summary.states.len()))?;
         for (state, figures) in &summary.states {
@@ -329,7 +293,7 @@ pub(super) type ByReason = BTreeMap<&'static str, u64>;
 
 #[derive(Serialize)]
 pub(super) struct PeerValue {
-    pub(super) addr: IpAddr,
+    pub(super) addr: Address,
     pub(super) failed: u64,
 }
 

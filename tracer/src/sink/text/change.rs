@@ -4,11 +4,11 @@
 //! day is left; what still does not fit goes below, with the states under one another at the right.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
-use super::fold::{columns, fold};
-use super::{Text, ends, failed, gone, lasted, process};
+use super::fold::{columns, fold, insert_spaces, push_spaces};
+use super::{Text, failed, gone, push_ends, push_lasted, push_process, push_state, put};
 use crate::model::TcpState::{Close, Closing, FinWait2};
-use crate::sink::clock::time_of_day;
 use crate::track::{Change, Origin, Span, Unknown};
 
 /// `17:03:48.120431`.
@@ -71,82 +71,132 @@ impl Columns {
     }
 }
 
-pub(super) fn line(text: &Text, change: &Change) -> String {
+pub(super) fn line(text: &Text, change: &Change, out: &mut String) {
     let palette = text.palette();
     let at = Columns::of(text.width);
-    let (whose, ends) = whose(text, change, at.process);
-
-    let time = time_of_day(&text.wall, change.at, &text.zone);
-    let time = &time[..at.time.min(worth(change.error_ns))];
-    let mut head = palette.dim(&format!("{time:<width$}", width = at.time));
+    push_time(text, change, at.time, out);
     let mut used = at.time + 2;
+    out.push_str("  ");
     if let Some(width) = at.process {
-        head += &format!("  {whose:<width$}");
-        used += columns(&whose).max(width) + 2;
+        let start = out.len();
+        push_whose(text, change, width, out);
+        let whose = columns(&out[start..]);
+        push_spaces(out, width.saturating_sub(whose) + 2);
+        used += whose.max(width) + 2;
     }
-    head += "  ";
-    // What does not fit even on a line of its own goes below itself.
-    let room = text.width.map(|width| width.saturating_sub(used));
-    let ends = fold(&ends, room, 0);
-    head += &ends.join(&format!("\n{}", " ".repeat(used)));
-    used += ends.last().map_or(0, |line| columns(line));
+    used += push_between(text, change, used, out);
 
-    let mut states = match change.from {
-        Some(from) => format!(
-            "{} → {}",
-            from.named(text.names),
-            change.to.named(text.names)
-        ),
-        None => format!("found in {}", change.to.named(text.names)),
-    };
-    let lasted = change.in_from.map(lasted).unwrap_or_default();
-    let mut note = note(text, change).map_or(String::new(), |note| format!("  {note}"));
-    if text
-        .width
-        .is_some_and(|width| width < FULL + columns(&note))
-        && !note.is_empty()
-    {
-        states += &match note.trim_start() {
-            DOUBT => "?".to_owned(),
-            why => format!(" {why}"),
-        };
-        note.clear();
+    // What follows is measured before its place is known.
+    let states = out.len();
+    let note = push_states(text, change, out);
+    let lasted = out.len();
+    if let Some(span) = change.in_from {
+        push_lasted(out, span);
     }
+    let end_of_times = out.len();
+    if let Some(note) = note {
+        out.push_str("  ");
+        out.push_str(note);
+    }
+    let wide = |part: Range<usize>| columns(&out[part]);
+    let (states_wide, lasted_wide) = (wide(states..lasted), wide(lasted..end_of_times));
+    let note_wide = wide(end_of_times..out.len());
+    out.push('\n');
 
-    let tail =
-        columns(&states) + columns(&lasted) + usize::from(!lasted.is_empty()) + columns(&note);
+    let tail = states_wide + lasted_wide + usize::from(lasted_wide > 0) + note_wide;
     let end = text.width.unwrap_or(usize::MAX);
     // Beyond a full line nothing stands that could be out of line.
     let slip = if end >= FULL { end } else { SLIP };
     let mut start = at.states.max(used + 2);
+    let mut is_below = false;
     if start.saturating_add(tail) > end || start - at.states > slip {
         // To the left of its column, or below.
         start = at.states.min(end.saturating_sub(tail));
         if start < used + 2 {
-            head.push('\n');
+            is_below = true;
             used = 0;
         }
     }
-    head += &" ".repeat(start.saturating_sub(used));
-    let gap = at.end.saturating_sub(start + columns(&states));
-    head += &palette.state(change.to, &states);
-    if !lasted.is_empty() {
-        let gap = gap.max(columns(&lasted) + 1);
-        head += &format!("{lasted:>gap$}");
+    // From the right to the left, so that places stay.
+    if lasted_wide > 0 {
+        let gap = at.end.saturating_sub(start + states_wide);
+        insert_spaces(out, lasted, gap.saturating_sub(lasted_wide).max(1));
     }
-    head + &note + "\n"
+    palette.of_state(change.to).insert(out, states..lasted);
+    insert_spaces(out, states, start.saturating_sub(used));
+    if is_below {
+        out.insert(states, '\n');
+    }
+}
+
+/// Appends the time of day, as far as it is shown and worth showing.
+fn push_time(text: &Text, change: &Change, width: usize, out: &mut String) {
+    let paint = text.palette().dimmed();
+    paint.begin(out);
+    let start = out.len();
+    text.clock.push_time_of_day(out, change.at);
+    let shown = width.min(worth(change.error_ns));
+    out.truncate(start + shown);
+    push_spaces(out, width - shown);
+    paint.end(out);
+}
+
+/// Appends the ends, behind so many columns; returns how many the last line of them takes. What does not fit even on a
+/// line of its own goes below itself.
+fn push_between(text: &Text, change: &Change, used: usize, out: &mut String) -> usize {
+    let start = out.len();
+    match change.origin {
+        Origin::Tracepoint { shown, .. } if text.raw => {
+            let local = SocketAddr::new(shown.local_addr, shown.local_port);
+            let remote = SocketAddr::new(shown.remote_addr, shown.remote_port);
+            put(out, format_args!("{local} → {remote}"));
+        }
+        _ => push_ends(out, &change.tuple, change.is_listener()),
+    }
+    let Some(width) = text.width else {
+        return columns(&out[start..]);
+    };
+    let ends = out.split_off(start);
+    let ends = fold(&ends, Some(width.saturating_sub(used)), 0);
+    out.push_str(&ends.join(&format!("\n{}", " ".repeat(used))));
+    ends.last().map_or(0, |line| columns(line))
+}
+
+/// Appends the states. Returns the note, unless it had to stand with them for want of room.
+fn push_states(text: &Text, change: &Change, out: &mut String) -> Option<&'static str> {
+    match change.from {
+        Some(from) => {
+            push_state(out, from, text.names);
+            out.push_str(" → ");
+        }
+        None => out.push_str("found in "),
+    }
+    push_state(out, change.to, text.names);
+    let note = note(text, change)?;
+    let fits = |width| width >= FULL + 2 + columns(note);
+    if text.width.is_none_or(fits) {
+        return Some(note);
+    }
+    match note {
+        DOUBT => out.push('?'),
+        why => {
+            out.push(' ');
+            out.push_str(why);
+        }
+    }
+    None
 }
 
 /// What is said behind a change: why the socket that told it is gone, or that nobody knows whether
 /// the connection is.
-fn note(text: &Text, change: &Change) -> Option<String> {
+fn note(text: &Text, change: &Change) -> Option<&'static str> {
     match change.origin {
         Origin::Timewait { end } => end.map(gone),
         Origin::Request { end } => end.map(failed),
         Origin::Tracepoint { .. } if !text.raw => {
             let may_go_on = matches!((change.from, change.to), (Some(FinWait2 | Closing), Close));
             let was_lost = change.in_from == Some(Span::Unknown(Unknown::Loss));
-            (may_go_on && (was_lost || !text.timewait_hooked)).then(|| DOUBT.to_owned())
+            (may_go_on && (was_lost || !text.timewait_hooked)).then_some(DOUBT)
         }
         Origin::Tracepoint { .. } | Origin::Snapshot => None,
     }
@@ -162,29 +212,25 @@ fn worth(error_ns: u64) -> usize {
     }
 }
 
-/// The process and the ends, as they are believed or, raw, as they were shown.
-fn whose(text: &Text, change: &Change, width: Option<usize>) -> (String, String) {
+/// Appends the process, as it is believed or, raw, as it was shown.
+fn push_whose(text: &Text, change: &Change, width: usize, out: &mut String) {
     // A pipe gets the whole name.
-    let width = text.width.and(width);
+    let width = text.width.and(Some(width));
     match change.origin {
         Origin::Tracepoint {
-            shown,
             task,
             task_holds_socket,
+            ..
         } if text.raw => {
-            let task_of = |width| process(Some((task.pid, task.comm)), width);
-            let task = match task_holds_socket {
-                Some(true) => task_of(width),
-                // Not this socket's process, or not known to be: only the one on the CPU.
-                _ => format!("({})", task_of(width.map(|width| width.saturating_sub(2)))),
-            };
-            let local = SocketAddr::new(shown.local_addr, shown.local_port);
-            let remote = SocketAddr::new(shown.remote_addr, shown.remote_port);
-            (task, format!("{local} → {remote}"))
+            let task = Some((task.pid, task.comm));
+            if task_holds_socket == Some(true) {
+                return push_process(out, task, width);
+            }
+            // Not this socket's process, or not known to be: only the one on the CPU.
+            out.push('(');
+            push_process(out, task, width.map(|width| width.saturating_sub(2)));
+            out.push(')');
         }
-        _ => (
-            process(change.owner.process, width),
-            ends(&change.tuple, change.is_listener()),
-        ),
+        _ => push_process(out, change.owner.process, width),
     }
 }

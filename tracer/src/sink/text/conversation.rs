@@ -6,10 +6,9 @@
 mod words;
 
 use super::fold::{block, columns};
-use super::life::lifetime;
+use super::life::push_lifetime;
 use super::{Text, duration, process, within};
 use crate::model::{MonoNs, TcpState};
-use crate::sink::clock::time_of_day;
 use crate::track::Timeline;
 use crate::track::conversation::{Alone, By, Conversation, End, Other, Step};
 
@@ -61,12 +60,11 @@ fn head(text: &Text, conversation: &Conversation) -> Vec<String> {
         By::One(end) => format!("{} closed first", letter(end)),
         By::Both => "both closed at once".to_owned(),
     }));
-    head.extend(lifetime(conversation.lifetime()));
-    head.extend(
-        conversation
-            .start()
-            .map(|start| time_of_day(&text.wall, start, &text.zone)),
-    );
+    let mut lifetime = String::new();
+    push_lifetime(&mut lifetime, conversation.lifetime());
+    head.extend((!lifetime.is_empty()).then_some(lifetime));
+    let start = conversation.start();
+    head.extend(start.map(|start| text.clock.time_of_day(start)));
     head
 }
 

@@ -1,19 +1,33 @@
 //! Durations as people read them.
 
+use super::number::push_number;
+use super::put;
+
 const SECOND: u64 = 1_000_000_000;
 
 /// Writes nanoseconds with the unit that keeps the number small: `40.1 µs`, `312.4 ms`, `60.13 s`,
 /// `3 min 20 s`, `2 h 05 min`.
 pub fn duration(ns: u64) -> String {
-    match Scale::of(ns) {
-        Some(scale) => scale.write(ns, scale.decimals),
-        None => {
-            let seconds = ns / SECOND;
-            match seconds {
-                0..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-                _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
-            }
-        }
+    let mut text = String::new();
+    push_duration(&mut text, ns);
+    text
+}
+
+/// Appends nanoseconds as [`duration`] writes them.
+pub(super) fn push_duration(out: &mut String, ns: u64) {
+    if let Some(scale) = Scale::of(ns) {
+        return scale.push(out, ns, scale.decimals);
+    }
+    let seconds = ns / SECOND;
+    match seconds {
+        0..3_600 => put(
+            out,
+            format_args!("{} min {:02} s", seconds / 60, seconds % 60),
+        ),
+        _ => put(
+            out,
+            format_args!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
+        ),
     }
 }
 
@@ -102,13 +116,66 @@ impl Scale {
     }
 
     fn write(self, ns: u64, decimals: usize) -> String {
-        format!("{:.decimals$} {}", ns as f64 / self.unit as f64, self.name)
+        let mut text = String::new();
+        self.push(&mut text, ns, decimals);
+        text
+    }
+
+    fn push(self, out: &mut String, ns: u64, decimals: usize) {
+        let step = self.step(decimals);
+        let (steps, rest) = (ns / step, ns % step);
+        match rest * 2 == step {
+            // Half a step goes where the nearest fraction lies that a float can hold.
+            true => put(
+                out,
+                format_args!("{:.decimals$}", ns as f64 / self.unit as f64),
+            ),
+            false => push_decimal(out, steps + u64::from(rest * 2 > step), decimals),
+        }
+        out.push(' ');
+        out.push_str(self.name);
+    }
+}
+
+/// Appends a number of which so many digits stand behind the point, two at most.
+fn push_decimal(out: &mut String, number: u64, decimals: usize) {
+    let digit = |number: u64| char::from(b'0' + (number % 10) as u8);
+    match decimals {
+        0 => push_number(out, number),
+        1 => {
+            push_number(out, number / 10);
+            out.push('.');
+            out.push(digit(number));
+        }
+        _ => {
+            push_number(out, number / 100);
+            out.push('.');
+            out.push(digit(number / 10));
+            out.push(digit(number));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn decimals_are_those_of_the_number(
+            ns in prop_oneof![0..2_000_u64, 0..2_000_000_u64, 0..200_000_000_000_u64, any::<u64>()],
+            halves in 0..3_000_u64,
+        ) {
+            for ns in [ns, halves * 50, halves * 50_000, halves * 5_000_000] {
+                let Some(scale) = Scale::of(ns) else {
+                    continue;
+                };
+                let (decimals, number) = (scale.decimals, ns as f64 / scale.unit as f64);
+                prop_assert_eq!(duration(ns), format!("{number:.decimals$} {}", scale.name));
+            }
+        }
+    }
 
     #[test]
     fn units_follow_the_size() {

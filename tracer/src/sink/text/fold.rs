@@ -1,5 +1,10 @@
 //! Lines that fit a terminal, broken between words.
 
+use super::palette::Paint;
+
+/// As many as are needed in one place of a usual line.
+const SPACES: &str = "                                                ";
+
 /// Breaks `text` into lines of at most `width` columns, all but the first `indent` columns less:
 /// after ` ·` where it can, else between words. A word that is wider than a line is left whole.
 /// Without a width there is one line.
@@ -45,9 +50,54 @@ pub(in crate::sink) fn block(
     out
 }
 
+/// Appends a line: `first`, and what `write` appends. On a terminal it is broken as by [`block`].
+pub(super) fn push_block(
+    out: &mut String,
+    (first, next): (&str, &str),
+    width: Option<usize>,
+    paint: Paint,
+    write: impl FnOnce(&mut String),
+) {
+    paint.begin(out);
+    out.push_str(first);
+    let start = out.len();
+    write(out);
+    if let Some(width) = width {
+        let text = out.split_off(start);
+        let indent = columns(next).saturating_sub(columns(first));
+        let inner = width.saturating_sub(columns(first));
+        let mut lines = fold(&text, Some(inner), indent).into_iter();
+        out.extend(lines.next());
+        for line in lines {
+            paint.end(out);
+            out.push('\n');
+            paint.begin(out);
+            out.push_str(next);
+            out.push_str(&line);
+        }
+    }
+    paint.end(out);
+    out.push('\n');
+}
+
 /// How many columns a text takes, a column a character.
 pub(in crate::sink) fn columns(text: &str) -> usize {
     text.chars().count()
+}
+
+/// Appends so many spaces.
+pub(super) fn push_spaces(out: &mut String, number: usize) {
+    insert_spaces(out, out.len(), number);
+}
+
+/// Inserts so many spaces.
+pub(super) fn insert_spaces(out: &mut String, at: usize, number: usize) {
+    let mut left = number;
+    while left > 0 {
+        let some = left.min(SPACES.len());
+        out.insert_str(at, &SPACES[..some]);
+        left -= some;
+    }
 }
 
 /// Puts `part` on the last line if there is room, else on a new one.

@@ -2,21 +2,46 @@
 
 /// `1 change`, `12,345 changes`.
 pub fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(number))
+    let mut text = String::new();
+    push_counted(&mut text, number, noun);
+    text
+}
+
+/// Appends `1 change`, `12,345 changes`.
+pub(super) fn push_counted(out: &mut String, number: u64, noun: &str) {
+    push_grouped(out, number);
+    out.push(' ');
+    out.push_str(noun);
+    if number != 1 {
+        out.push('s');
+    }
 }
 
 /// A number with a comma after every three digits.
 pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
+    let mut text = String::new();
+    push_grouped(&mut text, number);
     text
+}
+
+/// Appends a number with a comma after every three digits.
+pub(super) fn push_grouped(out: &mut String, number: u64) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(number);
+    // The first group may be shorter.
+    let (first, mut rest) = digits.split_at((digits.len() - 1) % 3 + 1);
+    out.push_str(first);
+    while !rest.is_empty() {
+        let (group, others) = rest.split_at(3);
+        out.push(',');
+        out.push_str(group);
+        rest = others;
+    }
+}
+
+/// Appends a number.
+pub(super) fn push_number(out: &mut String, number: impl itoa::Integer) {
+    out.push_str(itoa::Buffer::new().format(number));
 }
 
 /// `1 GiB`, `8 MiB`, `64 KiB`. The kernel takes powers of two only, of a page at least.
@@ -37,6 +62,7 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(123_456), "123,456");
         assert_eq!(grouped(12_345_678), "12,345,678");
         assert_eq!(counted(1, "change"), "1 change");
         assert_eq!(counted(0, "change"), "0 changes");

@@ -158,7 +158,7 @@ fn half_open(figures: &HalfOpenFigures) -> Vec<String> {
 }
 
 /// ` (2 expired, 1 reset)`, or nothing.
-fn by_reason(reasons: impl Iterator<Item = (String, u64)>) -> String {
+fn by_reason(reasons: impl Iterator<Item = (&'static str, u64)>) -> String {
     let reasons: Vec<String> = reasons
         .map(|(reason, number)| format!("{} {reason}", grouped(number)))
         .collect();

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use jiff::tz::TimeZone;
+
 use super::*;
 use crate::model::TcpState::{self, *};
 use crate::model::event::{ShownTuple, Task};
-use crate::model::{Endpoint, Family, MonoNs, Privileges, RequestEnd, ResetReasons};
+use crate::model::{Endpoint, Family, MonoNs, Privileges, RequestEnd, ResetReasons, WallClock};
 use crate::stats::{Comparison, Methods, SummaryBuilder, TimewaitSockets};
 use crate::track::{
     Closer, ConnId, Ending, Opened, Origin, Output, Owner, Segment, Timeline, Unknown,
@@ -27,14 +29,30 @@ fn text(width: Option<usize>, names: Naming, raw: bool) -> Text {
     Text {
         names,
         raw,
-        wall: WallClock::new(MonoNs(0), 1_767_323_045_000_000_000),
-        zone: TimeZone::UTC,
+        clock: LocalClock::new(
+            WallClock::new(MonoNs(0), 1_767_323_045_000_000_000),
+            TimeZone::UTC,
+        ),
         color: false,
         width,
         verbose: true,
         timewait_hooked: false,
         reset_reasons: ResetReasons::default(),
         netns_names: BTreeMap::new(),
+    }
+}
+
+impl Text {
+    fn change_line(&self, change: &Change) -> String {
+        let mut line = String::new();
+        self.change(change, &mut line);
+        line
+    }
+
+    fn picture(&self, timeline: &Timeline) -> String {
+        let mut picture = String::new();
+        self.timeline(timeline, &mut picture);
+        picture
     }
 }
 
@@ -289,10 +307,10 @@ fn processes_that_were_not_followed_are_told_where_there_are_some() {
 fn everything(text: &Text, addr: IpAddr) -> String {
     let mut written = text.session(&session());
     for change in changes(addr) {
-        written += &text.change(&change);
+        written += &text.change_line(&change);
     }
     for timeline in timelines(addr) {
-        written += &text.timeline(&timeline);
+        written += &text.picture(&timeline);
     }
     written + &text.loss(&loss()) + &text.summary(&summary())
 }
@@ -331,7 +349,7 @@ fn states_stand_under_one_another_where_lines_are_broken() {
     let text = text(Some(80), Naming::Netstat, false);
     let shorter = |change: &Change| !matches!(change.in_from, Some(Span::Known(LONG_NS) | WITHIN));
     for change in changes(WIDEST_V4)[1..].iter().filter(|one| shorter(one)) {
-        let written = text.change(change);
+        let written = text.change_line(change);
         let (head, tail) = written.split_once('\n').expect("a line ends");
         assert!(head.ends_with(":65535"), "{written}");
         let from = change.from.map(|state| state.to_string());
@@ -344,7 +362,7 @@ fn states_stand_under_one_another_where_lines_are_broken() {
 fn an_end_that_nobody_saw_is_doubted_at_any_width() {
     let gone = change(WIDEST_V4, FinWait2, Close, Some(Span::Known(1)));
     for width in WIDTHS {
-        let written = text(Some(width), Naming::Netstat, false).change(&gone);
+        let written = text(Some(width), Naming::Netstat, false).change_line(&gone);
         let doubt = if width < 146 {
             "CLOSE?"
         } else {
@@ -367,7 +385,7 @@ fn why_a_socket_is_gone_is_told_at_any_width() {
     );
     let gone = Change { origin, ..gone };
     for width in WIDTHS {
-        let written = text(Some(width), Naming::Netstat, false).change(&gone);
+        let written = text(Some(width), Naming::Netstat, false).change_line(&gone);
         assert!(written.contains("new SYN from the peer"), "{written}");
         assert!(written.contains("60.13 s"), "{written}");
         assert!(!written.contains('?'), "{written}");
@@ -376,7 +394,7 @@ fn why_a_socket_is_gone_is_told_at_any_width() {
         origin: Origin::Timewait { end: None },
         ..change(WIDEST_V4, FinWait2, TimeWait, Some(Span::Known(1)))
     };
-    let written = text(None, Naming::Netstat, false).change(&alive);
+    let written = text(None, Naming::Netstat, false).change_line(&alive);
     assert!(written.ends_with("1 ns\n"), "{written}");
 }
 
@@ -384,14 +402,14 @@ fn why_a_socket_is_gone_is_told_at_any_width() {
 fn where_timewait_sockets_are_hooked_a_close_is_doubted_across_a_loss_alone() {
     let mut text = text(None, Naming::Netstat, false);
     let gone = change(WIDEST_V4, FinWait2, Close, Some(Span::Known(1)));
-    assert!(text.change(&gone).contains("or in a timewait socket"));
+    assert!(text.change_line(&gone).contains("or in a timewait socket"));
     text.timewait_hooked = true;
-    assert!(text.change(&gone).ends_with("1 ns\n"));
+    assert!(text.change_line(&gone).ends_with("1 ns\n"));
     let lossy = Change {
         in_from: Some(Span::Unknown(Unknown::Loss)),
         ..gone
     };
-    assert!(text.change(&lossy).contains("or in a timewait socket"));
+    assert!(text.change_line(&lossy).contains("or in a timewait socket"));
 }
 
 #[test]
@@ -399,7 +417,7 @@ fn a_time_of_day_has_no_digits_that_its_error_makes_worthless() {
     let text = text(None, Naming::Netstat, false);
     let shown = |error_ns| {
         let change = change(WIDEST_V4, TimeWait, Close, None);
-        text.change(&Change { error_ns, ..change })
+        text.change_line(&Change { error_ns, ..change })
     };
     assert!(shown(0).starts_with("03:04:05.000000  a-very"));
     assert!(shown(1_000).starts_with("03:04:05.000000  a-very"));
@@ -413,7 +431,7 @@ fn a_time_of_day_has_no_digits_that_its_error_makes_worthless() {
 fn an_ending_that_stands_behind_the_bar_is_not_told_twice() {
     let text = text(Some(100), Naming::Netstat, false);
     let over = &timelines(WIDEST_V4)[5];
-    let written = text.timeline(over);
+    let written = text.picture(over);
     assert_eq!(written.matches("expired").count(), 1, "{written}");
     assert!(written.contains("expired · re-armed 4294967×"), "{written}");
     assert!(written.ends_with("└ CLOSE\n"), "{written}");
@@ -421,7 +439,7 @@ fn an_ending_that_stands_behind_the_bar_is_not_told_twice() {
         timewait_end: None,
         ..over.clone()
     };
-    let written = text.timeline(&untold);
+    let written = text.picture(&untold);
     assert!(written.contains("TIME_WAIT expired"), "{written}");
 }
 
@@ -429,14 +447,14 @@ fn an_ending_that_stands_behind_the_bar_is_not_told_twice() {
 fn a_connection_that_is_over_is_not_called_open() {
     let text = text(None, Naming::Rfc, false);
     let mut timeline = timelines(WIDEST_V4).remove(0);
-    let written = text.timeline(&timeline);
+    let written = text.picture(&timeline);
     assert!(written.ends_with("└ still open when the trace ended\n"));
     timeline.segments.push(Segment {
         state: TimeWait,
         start: None,
         span: Span::Open(1),
     });
-    let written = text.timeline(&timeline);
+    let written = text.picture(&timeline);
     assert!(written.ends_with("└ still in TIME-WAIT when the trace ended\n"));
 }
 
@@ -449,7 +467,7 @@ fn a_half_open_connection_that_failed_is_no_open_one() {
         opened: Opened::Passive,
         ..failed.expect("each failure is among them")
     };
-    let written = text(None, Naming::Netstat, false).timeline(&failed);
+    let written = text(None, Naming::Netstat, false).picture(&failed);
     assert!(written.contains("· asked for by the peer ·"), "{written}");
     assert!(written.contains("accept queue full\n"), "{written}");
     assert!(
@@ -463,7 +481,7 @@ fn a_wide_terminal_keeps_ipv6_on_a_line() {
     let addr = "2001:db8:1234:5678::1".parse().expect("an address");
     let width = 160;
     for change in changes(addr) {
-        let written = text(Some(width), Naming::Netstat, false).change(&change);
+        let written = text(Some(width), Naming::Netstat, false).change_line(&change);
         assert_eq!(written.lines().count(), 1, "{written}");
         assert!(columns(written.trim_end()) <= width, "{written}");
     }
@@ -473,7 +491,7 @@ fn a_wide_terminal_keeps_ipv6_on_a_line() {
 fn a_pipe_gets_one_line_a_change() {
     let text = text(None, Naming::Netstat, false);
     for change in changes(WIDEST_V6) {
-        let written = text.change(&change);
+        let written = text.change_line(&change);
         assert_eq!(written.lines().count(), 1, "{written}");
         assert!(written.contains("a-very-long-nam[4194304]"), "{written}");
     }

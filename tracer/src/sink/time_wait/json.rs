@@ -44,7 +44,7 @@ mod tests;
 use super::View;
 use crate::model::WallClock;
 use crate::sink::clock::rfc3339;
-use crate::sink::escape::json_line;
+use crate::sink::json_line::json_line;
 use values::{CgroupKey, Held, Line, NetnsKey, list, local_port, port, process, remote, settings};
 
 /// Encodes the figures as one line.

@@ -66,8 +66,8 @@ fn end_of(conversation: &Conversation, end: End) -> Option<&Timeline> {
 fn close(timeline: &Timeline, from: TcpState, end: End) -> String {
     let (_, other) = letters(end);
     match timeline.ended {
-        Some(Ending::TimeWaitOver(end) | Ending::FinWait2Over(end)) => gone(end),
-        Some(Ending::NotEstablished(end)) => failed(end),
+        Some(Ending::TimeWaitOver(end) | Ending::FinWait2Over(end)) => gone(end).to_owned(),
+        Some(Ending::NotEstablished(end)) => failed(end).to_owned(),
         Some(Ending::Closed) if from == TcpState::LastAck => {
             format!("{} has {other}'s ACK", letters(end).0)
         }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 
 use crate::model::{TcpSettings, TwReuse};
+use crate::sink::clock::Rfc3339;
 use crate::sink::words::timewait_end;
 use crate::stats::timewait::{
     Class as ClassFigures, HeldFigures, LocalPort, Namespace, Outlook, PortUse, Process, Remote,
@@ -17,7 +18,7 @@ use crate::stats::timewait::{
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
     pub(super) r#type: &'static str,
-    pub(super) wall: String,
+    pub(super) wall: Rfc3339,
     pub(super) mono_ns: u64,
     pub(super) duration_ns: u64,
     pub(super) last: bool,

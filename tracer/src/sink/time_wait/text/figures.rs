@@ -160,7 +160,7 @@ fn ends(screen: &Screen, figures: &HeldFigures) -> Vec<String> {
 
 fn by_reason(ends: &BTreeMap<TimewaitEnd, u64>) -> Vec<(u64, String)> {
     ends.iter()
-        .map(|(&end, &number)| (number, gone(end)))
+        .map(|(&end, &number)| (number, gone(end).to_owned()))
         .collect()
 }
 
