@@ -59,6 +59,86 @@ pub(crate) fn take_expiring(address: u64) -> bool {
     }
 }
 
+/// How long the kernel takes at most from making a connection of a request socket to taking that out, in nanoseconds.
+const HANDOVER_NS: u64 = 1_000_000;
+
+/// A listener's child as it is made: its ends, by which the request socket is known that it was made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Child {
+    /// Address of the network namespace.
+    pub(crate) netns: u64,
+    /// Remote address, as in a record.
+    pub(crate) remote_addr: Halves,
+    pub(crate) remote_port: u16,
+    pub(crate) local_port: u16,
+    pub(crate) family: u32,
+}
+
+/// The child that was made last on a CPU, and when; no time for none.
+#[repr(C)]
+struct Made {
+    at_ns: u64,
+    child: Child,
+}
+
+#[map]
+static LAST_CHILD: PerCpuArray<Made> = PerCpuArray::with_max_entries(1, 0);
+
+/// Notes that a child is made.
+///
+/// # Kernel
+///
+/// `tcp_check_req` makes it (`syn_recv_sock`, which changes LISTEN to SYN_RECV), and takes its request socket out at once
+/// (`inet_csk_complete_hashdance`), on the same CPU.
+#[inline(always)]
+pub(crate) fn note_child(child: Child, at_ns: u64) {
+    if let Some(last) = LAST_CHILD.get_ptr_mut(0) {
+        // SAFETY: the pointer is to this CPU's element of the map, which outlives the program.
+        unsafe { last.write(Made { at_ns, child }) };
+    }
+}
+
+/// Forgets the last child: a socket closed, which may be that one.
+#[inline(always)]
+pub(crate) fn forget_child() {
+    if let Some(last) = LAST_CHILD.get_ptr_mut(0) {
+        // SAFETY: as above.
+        unsafe { (*last).at_ns = 0 };
+    }
+}
+
+/// Returns whether a request socket that is taken out became the child that was just made; which is then forgotten.
+#[inline(always)]
+pub(crate) unsafe fn became_child(socket: u64, now_ns: u64) -> bool {
+    let Some(last) = LAST_CHILD.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: `probe` reads any address without a fault; the pointer is as above.
+    let is_it = unsafe {
+        if (*last).at_ns == 0 || now_ns.wrapping_sub((*last).at_ns) > HANDOVER_NS {
+            return false;
+        }
+        (|| {
+            let family: u16 = probe(socket, configured!(minisock.offsets.family))?;
+            let remote_port: u16 = probe(socket, configured!(minisock.offsets.remote_port))?;
+            Some(
+                Child {
+                    netns: probe(socket, configured!(minisock.offsets.netns))?,
+                    remote_addr: remote_bytes(socket, family == AF_INET6),
+                    remote_port: u16::from_be(remote_port),
+                    local_port: probe(socket, configured!(minisock.offsets.local_port))?,
+                    family: u32::from(family),
+                } == (*last).child,
+            )
+        })()
+    };
+    if is_it == Some(true) {
+        forget_child();
+    }
+    is_it == Some(true)
+}
+
 /// What a hook tells of a minisock.
 pub(crate) struct Told {
     /// [`KIND_TIMEWAIT`] or [`KIND_REQUEST`].

@@ -18,8 +18,9 @@ use tracer_ebpf::{ABSENT, KIND_REQUEST, KIND_TIMEWAIT, caller, what};
 
 use crate::{
     callers,
+    emit::now_ns,
     loaded::{configured, placed},
-    minisocks::{Told, probe, tell},
+    minisocks::{Told, became_child, probe, tell},
     typed::{Typed, read},
 };
 
@@ -90,10 +91,15 @@ unsafe fn cancelled(ctx: &BtfTracePointContext) -> Option<()> {
             KIND_REQUEST => caller::REQUEST_REMOVE,
             _ => caller::TIMEWAIT_REMOVE,
         };
+        // Nearly every request socket becomes a connection, and walking the stack to see that takes a microsecond.
+        let caller = match kind {
+            KIND_REQUEST if became_child(address, now_ns()) => caller::REQUEST_COMPLETE,
+            _ => callers::innermost(ctx, mark)?,
+        };
         let told = Told {
             kind,
             what: what::REMOVED,
-            caller: callers::innermost(ctx, mark)?,
+            caller,
             address,
             timeout: None,
         };

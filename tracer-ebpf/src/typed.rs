@@ -25,6 +25,7 @@ use crate::{
     filter::{Halves, mapped, passes_netns, passes_remote},
     follow::is_followed,
     loaded::{configured, placed, present},
+    minisocks::{Child, forget_child, note_child},
     processes::Task,
     refusal::timewait_fate,
     users,
@@ -66,6 +67,9 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
 
     unsafe {
         let wanted = wanted(socket)?;
+        if configured!(minisock.request_handler) != 0 {
+            note_children(socket, &wanted, (old_state, new_state), mono_ns);
+        }
         let fate = timewait_fate(ctx, socket, old_state, new_state);
         let holds = read::<u32>(socket, placed!(offsets.lock_owned)) != 0;
         let task = Task::current();
@@ -121,6 +125,34 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
         submit(room);
     }
     Some(())
+}
+
+/// Notes a child that a listener makes, where the timers of request sockets are followed.
+#[inline(always)]
+unsafe fn note_children(
+    socket: Typed,
+    wanted: &Wanted,
+    (old_state, new_state): (i32, i32),
+    mono_ns: u64,
+) {
+    if new_state == TCP_CLOSE {
+        return forget_child();
+    }
+    // Before Linux 6.15 it does not show its ends yet.
+    if old_state != TCP_LISTEN || new_state != TCP_SYN_RECV || wanted.remote_port == 0 {
+        return;
+    }
+    // SAFETY: the verifier checks every read.
+    let child = unsafe {
+        Child {
+            netns: read(wanted.tcp, placed!(offsets.netns)),
+            remote_addr: remote_bytes(socket, wanted.family == AF_INET6),
+            remote_port: wanted.remote_port,
+            local_port: read(socket, placed!(offsets.bound_port)),
+            family: u32::from(wanted.family),
+        }
+    };
+    note_child(child, mono_ns);
 }
 
 /// Writes what a socket is, and the flags with what of it is known.
