@@ -3,6 +3,8 @@
 mod hidden;
 mod telling;
 
+use std::rc::Rc;
+
 use crate::model::{
     CloseError, Existing, Family, MonoNs, RequestEnd, SegmentNews, Socket, StateChange, TcpState,
     TimewaitEnd, Traffic, Tuple,
@@ -18,6 +20,10 @@ use super::users::{User, Users};
 
 /// The most that is kept of what happened between the changes of a connection; the rest is counted.
 const MOST_MARKS: usize = 32;
+
+/// States that most connections have left while they live: the one in which they were opened, and then another as they
+/// close. Room for more of them would be most of what a connection takes.
+const MOSTLY_PAST: usize = 2;
 
 /// How long what the kernel does in one go takes at most, in nanoseconds, preempted or emulated.
 const ONE_GO_NS: u64 = 50_000_000;
@@ -40,11 +46,11 @@ pub(super) struct Connection {
     /// The change to CLOSE of its full socket, while nobody has answered whether it goes on.
     pub(super) parked: Option<Box<StateChange>>,
     /// Its timewait socket, if it goes on in one.
-    pub(super) timewait: Option<InTimewait>,
+    pub(super) timewait: Option<Box<InTimewait>>,
     /// Why that ended.
     pub(super) timewait_end: Option<TimewaitEnd>,
     /// Its request socket, as long as it is one.
-    pub(super) half_open: Option<HalfOpen>,
+    pub(super) half_open: Option<Box<HalfOpen>>,
     /// Why that died.
     pub(super) half_open_end: Option<RequestEnd>,
     opened: Opened,
@@ -56,7 +62,8 @@ pub(super) struct Connection {
     pub(super) users: Users,
     /// What its socket told as it was about to close.
     pub(super) traffic: Option<Box<Traffic>>,
-    pub(super) marks: Marks,
+    /// What happened between its state changes, once something has.
+    marks: Option<Box<Marks>>,
     /// How it has ended, while what may still be told of that is waited for.
     pub(super) closing: Option<Ending>,
     /// Whether a process that is followed was seen using it.
@@ -113,7 +120,7 @@ impl Connection {
             cgroup: None,
             users: Users::default(),
             traffic: None,
-            marks: Marks::default(),
+            marks: None,
             closing: None,
             is_followed: false,
             past: Vec::new(),
@@ -125,7 +132,7 @@ impl Connection {
     }
 
     /// Begins a connection that was there before the trace, and is held by that process.
-    pub(super) fn found(id: ConnId, existing: &Existing, holder: Option<User>) -> Self {
+    pub(super) fn found(id: ConnId, existing: &Existing, holder: Option<Rc<User>>) -> Self {
         let opened = match existing.state {
             TcpState::Listen => Opened::Listen,
             _ => Opened::BeforeTrace,
@@ -155,7 +162,7 @@ impl Connection {
                 is_listener_sought: true,
             },
             traffic: None,
-            marks: Marks::default(),
+            marks: None,
             closing: None,
             is_followed: false,
             past: Vec::new(),
@@ -230,6 +237,7 @@ impl Connection {
     fn leave(&mut self, span: Span) {
         if self.past.is_empty() {
             self.began_error_ns = self.entered.map_or(0, |entered| entered.error_ns);
+            self.past.reserve_exact(MOSTLY_PAST);
         }
         self.past.push(Segment {
             state: self.state,
@@ -323,7 +331,9 @@ impl Connection {
 
     /// Returns whether it was in a timewait socket when the trace began.
     pub(super) fn was_found_in_timewait(&self) -> bool {
-        self.timewait.is_some_and(|timewait| timewait.found)
+        self.timewait
+            .as_ref()
+            .is_some_and(|timewait| timewait.found)
     }
 
     /// Returns whether it is known to have been in its state for longer than `ns`.
@@ -407,6 +417,15 @@ impl Connection {
         }
     }
 
+    /// Keeps a change until the connection may be shown.
+    pub(super) fn hold(&mut self, change: Change) {
+        if self.held.is_empty() {
+            // Most wait alone, and not for long.
+            self.held.reserve_exact(1);
+        }
+        self.held.push(change);
+    }
+
     /// Brings a held change up to what is known now.
     pub(super) fn complete(&self, mut change: Change) -> Change {
         change.family = self.family();
@@ -428,7 +447,7 @@ impl Connection {
         let named = |user: &User| (user.pid, user.comm);
         Owner {
             process: self.users.owner().map(named),
-            opened_by: self.users.opened_by.as_ref().map(named),
+            opened_by: self.users.opened_by.as_deref().map(named),
             uid: self.uid,
             cgroup: self.cgroup,
         }
@@ -438,10 +457,10 @@ impl Connection {
     ///
     /// Of a connection that the other end opened, the first to use it here is not who opened it: that is whoever
     /// listens.
-    pub(super) fn used_by(&mut self, user: User) {
+    pub(super) fn used_by(&mut self, user: Rc<User>) {
         if self.users.opened_by.is_none() && matches!(self.opened, Opened::Active | Opened::Listen)
         {
-            self.users.opened_by = Some(user.clone());
+            self.users.opened_by = Some(Rc::clone(&user));
         }
         self.users.last = Some(user);
     }
@@ -461,9 +480,10 @@ impl Connection {
 
     /// Notes what happened between two changes.
     pub(super) fn mark(&mut self, mark: Mark) {
-        match self.marks.first.len() < MOST_MARKS {
-            true => self.marks.first.push(mark),
-            false => self.marks.more += 1,
+        let marks = self.marks.get_or_insert_default();
+        match marks.first.len() < MOST_MARKS {
+            true => marks.first.push(mark),
+            false => marks.more += 1,
         }
     }
 
@@ -482,7 +502,9 @@ impl Connection {
                 && mark.state == change.from
                 && mark.at.plus(ONE_GO_NS) >= change.at
         };
-        self.marks.first.retain(|mark| !is_the_same(mark));
+        if let Some(marks) = &mut self.marks {
+            marks.first.retain(|mark| !is_the_same(mark));
+        }
     }
 
     fn family(&self) -> Family {
