@@ -56,7 +56,7 @@ pub(super) fn track_all(
     batch: &Batch,
     outputs: &mut Vec<Output>,
 ) -> Result<()> {
-    batch.events(Vec::new(), |event| tracker.handle(&event))?;
+    batch.events(Vec::new(), |event| tracker.handle(event))?;
     outputs.extend(std::iter::from_fn(|| tracker.poll()));
     Ok(())
 }
