@@ -1,6 +1,7 @@
 //! One connection while it lives: its states so far, and what is known of it.
 
 mod hidden;
+mod showing;
 mod telling;
 
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use crate::model::{
 };
 
 use super::hidden::{HalfOpen, InTimewait};
-use super::output::{Change, ConnId, Mark, Marks, Opened, Origin, Owner, Segment, Span, Unknown};
+use super::output::{Change, ConnId, Mark, Marks, Opened, Segment, Span, Unknown};
 pub(super) use telling::Ended;
 
 use super::Ending;
@@ -21,9 +22,11 @@ use super::users::{User, Users};
 /// The most that is kept of what happened between the changes of a connection; the rest is counted.
 const MOST_MARKS: usize = 32;
 
-/// States that most connections have left while they live: the one in which they were opened, and then another as they
-/// close. Room for more of them would be most of what a connection takes.
-const MOSTLY_PAST: usize = 2;
+/// States that a connection has left while it lives, and when it is reset. Room for more of them would be most of what it
+/// takes.
+const PAST_LIVING: usize = 2;
+/// States that it leaves besides as it closes in order.
+const PAST_CLOSING: usize = 4;
 
 /// How long what the kernel does in one go takes at most, in nanoseconds, preempted or emulated.
 const ONE_GO_NS: u64 = 50_000_000;
@@ -237,7 +240,14 @@ impl Connection {
     fn leave(&mut self, span: Span) {
         if self.past.is_empty() {
             self.began_error_ns = self.entered.map_or(0, |entered| entered.error_ns);
-            self.past.reserve_exact(MOSTLY_PAST);
+        }
+        if self.past.len() == self.past.capacity() {
+            let more = if self.past.is_empty() {
+                PAST_LIVING
+            } else {
+                PAST_CLOSING
+            };
+            self.past.reserve_exact(more);
         }
         self.past.push(Segment {
             state: self.state,
@@ -379,80 +389,6 @@ impl Connection {
         self.verdict = verdict;
     }
 
-    /// Makes the change to show. Its ends and owner are completed when it leaves.
-    pub(super) fn change(&self, change: &StateChange, in_from: Option<Span>) -> Change {
-        let origin = Origin::Tracepoint {
-            shown: change.shown,
-            task: change.task,
-            task_holds_socket: change.task_holds_socket,
-        };
-        self.make_change(change.at, origin, Some(change.from), in_from)
-    }
-
-    /// Makes the change that shows a connection that was found.
-    pub(super) fn found_change(&self, at: MonoNs) -> Change {
-        self.make_change(at, Origin::Snapshot, None, None)
-    }
-
-    fn make_change(
-        &self,
-        at: MonoNs,
-        origin: Origin,
-        from: Option<TcpState>,
-        in_from: Option<Span>,
-    ) -> Change {
-        Change {
-            at,
-            error_ns: 0,
-            conn: self.id,
-            origin,
-            family: self.family(),
-            tuple: self.tuple,
-            from,
-            to: self.state,
-            in_from,
-            netns: self.netns,
-            cookie: self.cookie,
-            owner: self.owner(),
-        }
-    }
-
-    /// Keeps a change until the connection may be shown.
-    pub(super) fn hold(&mut self, change: Change) {
-        if self.held.is_empty() {
-            // Most wait alone, and not for long.
-            self.held.reserve_exact(1);
-        }
-        self.held.push(change);
-    }
-
-    /// Brings a held change up to what is known now.
-    pub(super) fn complete(&self, mut change: Change) -> Change {
-        change.family = self.family();
-        change.tuple = self.tuple;
-        change.netns = self.netns;
-        change.cookie = self.cookie;
-        // Whose it was then stays what it was, but for what was so from the beginning: who opened it, and what belongs to
-        // the socket itself.
-        let owner = self.owner();
-        change.owner.opened_by = change.owner.opened_by.or(owner.opened_by);
-        change.owner.process = change.owner.process.or(owner.opened_by);
-        change.owner.uid = self.uid;
-        change.owner.cgroup = self.cgroup;
-        change
-    }
-
-    /// Whose it is, as far as it is known by now.
-    fn owner(&self) -> Owner {
-        let named = |user: &User| (user.pid, user.comm);
-        Owner {
-            process: self.users.owner().map(named),
-            opened_by: self.users.opened_by.as_deref().map(named),
-            uid: self.uid,
-            cgroup: self.cgroup,
-        }
-    }
-
     /// Takes in that a process was seen using the socket.
     ///
     /// Of a connection that the other end opened, the first to use it here is not who opened it: that is whoever
@@ -505,10 +441,6 @@ impl Connection {
         if let Some(marks) = &mut self.marks {
             marks.first.retain(|mark| !is_the_same(mark));
         }
-    }
-
-    fn family(&self) -> Family {
-        self.tuple.family().unwrap_or(self.socket_family)
     }
 }
 

@@ -143,3 +143,84 @@ impl Connections {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TcpState::{Close, Listen, SynSent};
+    use crate::track::output::Unknown;
+    use crate::track::test_events::change;
+
+    fn connection(number: u64) -> Connection {
+        let change = change(number, number, Close, SynSent);
+        Connection::begin(ConnId(number), &change, Unknown::BeforeTrace)
+    }
+
+    fn listener(number: u64) -> Connection {
+        let change = change(number, number, Close, Listen);
+        Connection::begin(ConnId(number), &change, Unknown::BeforeTrace)
+    }
+
+    fn oldest(connections: &Connections) -> Option<u64> {
+        connections.oldest().map(|place| place.id.0)
+    }
+
+    #[test]
+    fn a_place_that_is_used_again_leads_to_nobody_else() {
+        let mut connections = Connections::default();
+        let first = connections.add(connection(1));
+        assert!(connections.remove(first).is_some());
+        let second = connections.add(connection(2));
+        assert_eq!(first.slot, second.slot);
+        assert!(connections.get(first).is_none());
+        assert!(connections.get_mut(first).is_none());
+        assert!(connections.remove(first).is_none());
+        assert_eq!(connections.get(second).map(|one| one.id), Some(ConnId(2)));
+    }
+
+    #[test]
+    fn the_oldest_is_known_whichever_are_taken_out() {
+        let mut connections = Connections::default();
+        let mut places: Vec<Place> = (1..=5).map(|id| connections.add(connection(id))).collect();
+        assert_eq!(oldest(&connections), Some(1));
+        for (taken, left) in [
+            (2, Some(1)),
+            (0, Some(2)),
+            (2, Some(2)),
+            (0, Some(4)),
+            (0, None),
+        ] {
+            let place = places.remove(taken);
+            assert!(connections.remove(place).is_some());
+            assert_eq!(oldest(&connections), left, "{} was taken out", place.id.0);
+        }
+        // A place in the middle of the memory is the newest by number.
+        connections.add(connection(7));
+        connections.add(connection(8));
+        assert_eq!(oldest(&connections), Some(7));
+    }
+
+    #[test]
+    fn a_listener_is_let_go_last() {
+        let mut connections = Connections::default();
+        connections.add(listener(1));
+        let second = connections.add(connection(2));
+        connections.add(listener(3));
+        assert_eq!(oldest(&connections), Some(2));
+        assert!(connections.remove(second).is_some());
+        assert_eq!(oldest(&connections), Some(1));
+    }
+
+    #[test]
+    fn all_come_out_in_the_order_of_their_numbers() {
+        let mut connections = Connections::default();
+        let first = connections.add(connection(1));
+        connections.add(listener(2));
+        assert!(connections.remove(first).is_some());
+        connections.add(connection(3));
+        connections.add(connection(4));
+        let numbers: Vec<u64> = connections.drain().map(|one| one.id.0).collect();
+        assert_eq!(numbers, [2, 3, 4]);
+        assert_eq!((connections.len(), oldest(&connections)), (0, None));
+    }
+}

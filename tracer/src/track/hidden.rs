@@ -76,9 +76,10 @@ pub(super) struct TimewaitKey {
 }
 
 impl TimewaitSockets {
-    /// Notes one that begins; its full socket changes to CLOSE next.
-    pub(super) fn begin(&mut self, cookie: u64, armed: &Timewait) {
-        self.given_up.push_back((armed.at.plus(ANSWER_NS), cookie));
+    /// Notes one that begins; its full socket changes to CLOSE next. Returns when it is given up.
+    pub(super) fn begin(&mut self, cookie: u64, armed: &Timewait) -> MonoNs {
+        let deadline = armed.at.plus(ANSWER_NS);
+        self.given_up.push_back((deadline, cookie));
         self.pending.insert(
             cookie,
             Pending {
@@ -86,6 +87,12 @@ impl TimewaitSockets {
                 ended: None,
             },
         );
+        deadline
+    }
+
+    /// Returns when the next one is given up.
+    pub(super) fn next_given_up(&self) -> Option<MonoNs> {
+        self.given_up.front().map(|&(deadline, _)| deadline)
     }
 
     /// Notes the end of one whose full socket has not changed to CLOSE yet.

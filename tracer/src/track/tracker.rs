@@ -2,6 +2,7 @@
 
 mod asked;
 mod between;
+mod keeping;
 mod request;
 mod show;
 mod timewait;
@@ -12,7 +13,7 @@ use crate::model::{Event, Existing, Loss, MonoNs, StateChange, TcpState};
 
 use super::Ending;
 use super::connection::{Connection, Ended};
-use super::connections::{self, Connections, Place};
+use super::connections::{Connections, Place};
 use super::hidden::{ANSWER_NS, Follows, RequestSockets, TimewaitSockets, Timewaits};
 use super::identity::Identity;
 use super::output::{ConnId, Output, Unknown};
@@ -85,6 +86,8 @@ pub struct Tracker {
     connections: Connections,
     identity: Identity,
     next_id: u64,
+    /// Before this moment nothing is due, unless changes were lost.
+    quiet_until: MonoNs,
     /// When held changes are let go, in the order of time.
     deadlines: VecDeque<(MonoNs, Place)>,
     lossy_until: Option<MonoNs>,
@@ -106,6 +109,7 @@ impl Tracker {
             connections: Connections::default(),
             identity: Identity::new(),
             next_id: 1,
+            quiet_until: MonoNs(0),
             deadlines: VecDeque::new(),
             lossy_until: None,
             outputs: VecDeque::new(),
@@ -173,14 +177,11 @@ impl Tracker {
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due, if it ever is.
     pub fn poll_timeout(&self) -> Option<MonoNs> {
-        let requests = self.hidden.requests.unsettled.front();
-        let timewaits = self.hidden.timewaits.unanswered.front();
-        let closing = self.between.closing.front();
         [
-            self.deadlines.front().map(|&(deadline, _)| deadline),
-            requests.map(|&(deadline, _)| deadline),
-            timewaits.map(|&(deadline, _)| deadline),
-            closing.map(|&(deadline, _)| deadline),
+            first(&self.deadlines),
+            first(&self.hidden.requests.unsettled),
+            first(&self.hidden.timewaits.unanswered),
+            first(&self.between.closing),
         ]
         .into_iter()
         .flatten()
@@ -189,6 +190,10 @@ impl Tracker {
 
     /// Tells that it is `now`: changes that have waited long enough are let go as they are.
     pub fn handle_timeout(&mut self, now: MonoNs) {
+        // Asked before each event, and nearly always there is nothing.
+        if now < self.quiet_until && self.lossy_until.is_none() {
+            return;
+        }
         self.hidden.timewaits.give_up(now);
         self.end_closing(now);
         self.close_unanswered(now);
@@ -204,6 +209,14 @@ impl Tracker {
                 release(connection, &mut self.outputs);
             }
         }
+        let given_up = self.hidden.timewaits.next_given_up();
+        let due = self.poll_timeout().into_iter().chain(given_up).min();
+        self.quiet_until = due.unwrap_or(MonoNs(u64::MAX));
+    }
+
+    /// Notes that something is due at a moment.
+    fn note_due(&mut self, deadline: MonoNs) {
+        self.quiet_until = self.quiet_until.min(deadline);
     }
 
     /// Ends the trace: tells the connections that changed and are still open, in the order in which
@@ -249,7 +262,9 @@ impl Tracker {
             return;
         }
         let without_timewait = self.without_timewait(place, change);
-        self.find_listener(place, &change.tuple());
+        if self.wants_listener(place) {
+            self.find_listener(place, &change.tuple());
+        }
         let is_named_child = change.from == TcpState::Listen
             && change.to == TcpState::SynRecv
             && change.tuple().is_complete();
@@ -264,22 +279,22 @@ impl Tracker {
             connection.had_no_request(why);
         }
         connection.judge(&self.selection);
-        let shown = connection.change(change, span);
         match connection.verdict {
             Verdict::Hidden => connection.held = Vec::new(),
-            Verdict::Undecided => connection.hold(shown),
+            Verdict::Undecided => connection.hold(connection.change(change, span)),
             Verdict::Shown if connection.has_all_ends() || self.limits.hold_ns == 0 => {
                 let outputs = &mut self.outputs;
                 release(connection, outputs);
-                // It was made just now, so there is nothing to complete.
-                outputs.push_back(Output::Change(shown));
+                // It is made just now, so there is nothing to complete.
+                outputs.push_back(Output::Change(connection.change(change, span)));
             }
             Verdict::Shown => {
-                connection.hold(shown);
+                connection.hold(connection.change(change, span));
                 if !connection.waits {
                     connection.waits = true;
                     let deadline = change.at.plus(self.limits.hold_ns);
                     self.deadlines.push_back((deadline, place));
+                    self.quiet_until = self.quiet_until.min(deadline);
                 }
             }
         }
@@ -416,63 +431,9 @@ impl Tracker {
         self.next_id += 1;
         id
     }
+}
 
-    /// Adds a connection, and lets the oldest go where there are too many.
-    fn add(&mut self, connection: Connection) -> Place {
-        let most = self.limits.connections.clamp(1, connections::MOST);
-        while self.connections.len() >= most
-            && let Some(oldest) = self.connections.oldest()
-        {
-            let may_be_shown = self
-                .connections
-                .get(oldest)
-                .is_some_and(Connection::may_be_shown);
-            self.tally.evicted += u64::from(may_be_shown);
-            let ended = Ended::Unseen(Ending::NotFollowed, Unknown::NotFollowed);
-            self.end(oldest, ended);
-        }
-        self.connections.add(connection)
-    }
-
-    /// Takes a connection out and tells its life, if it may be shown. One that has closed ends by that, whatever comes
-    /// after it.
-    fn end(&mut self, place: Place, ended: Ended) {
-        let Some(mut connection) = self.connections.remove(place) else {
-            return;
-        };
-        let ended = connection.closing.map_or(ended, Ended::Closed);
-        self.identity.forget(
-            place,
-            connection.socket,
-            connection.cookie,
-            &connection.tuple,
-        );
-        if connection.is_listener() {
-            let (netns, tuple) = (connection.netns(), &connection.tuple);
-            self.between.forget_listener(netns, tuple, place);
-        }
-        if let Some(half_open) = &connection.half_open {
-            let netns = connection.netns();
-            self.hidden
-                .requests
-                .forget(place, half_open.address, netns, &connection.tuple);
-        }
-        if let Some(key) = connection
-            .timewait
-            .as_ref()
-            .and_then(|timewait| timewait.key)
-            && self.hidden.timewaits.living.get(&key) == Some(&place)
-        {
-            self.hidden.timewaits.living.remove(&key);
-        }
-        if connection.verdict != Verdict::Shown {
-            return;
-        }
-        release(&mut connection, &mut self.outputs);
-        self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
-        if connection.has_changed {
-            let timeline = connection.into_timeline(ended);
-            self.outputs.push_back(Output::Timeline(timeline));
-        }
-    }
+/// When the first of those is due that wait, in the order of time.
+fn first<T>(waiting: &VecDeque<(MonoNs, T)>) -> Option<MonoNs> {
+    waiting.front().map(|&(deadline, _)| deadline)
 }

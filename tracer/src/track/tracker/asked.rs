@@ -27,6 +27,7 @@ impl Tracker {
         self.hidden.timewaits.parked.insert(key, place);
         let deadline = change.at.plus(ANSWER_NS);
         self.hidden.timewaits.unanswered.push_back((deadline, key));
+        self.note_due(deadline);
         true
     }
 

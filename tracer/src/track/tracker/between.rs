@@ -132,14 +132,15 @@ impl Tracker {
         }
     }
 
+    /// Returns whether it is to be looked whose listener a connection came to.
+    pub(super) fn wants_listener(&self, place: Place) -> bool {
+        let connection = self.connections.get(place);
+        connection.is_some_and(Connection::wants_listener)
+    }
+
     /// Looks whose listener a connection of the other end came to.
     pub(super) fn find_listener(&mut self, place: Place, tuple: &Tuple) {
-        let wants = |place| {
-            self.connections
-                .get(place)
-                .is_some_and(Connection::wants_listener)
-        };
-        if !tuple.is_complete() || !wants(place) {
+        if !tuple.is_complete() {
             return;
         }
         let netns = self.connections.get(place).and_then(Connection::netns);
@@ -216,7 +217,9 @@ impl Tracker {
             return;
         }
         connection.closing = Some(ending);
-        self.between.closing.push_back((at.plus(RESET_NS), place));
+        let deadline = at.plus(RESET_NS);
+        self.between.closing.push_back((deadline, place));
+        self.note_due(deadline);
     }
 
     /// Ends those connections of which no reset is waited for any longer.

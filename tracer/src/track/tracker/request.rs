@@ -130,6 +130,7 @@ impl Tracker {
             change(half_open);
             let deadline = event.at.plus(self.limits.hold_ns);
             self.hidden.requests.unsettled.push_back((deadline, place));
+            self.note_due(deadline);
         }
     }
 

@@ -31,8 +31,9 @@ impl Tracker {
             Verdict::Shown if connection.waits => {}
             Verdict::Shown => {
                 connection.waits = true;
-                self.deadlines
-                    .push_back((at.plus(self.limits.hold_ns), place));
+                let deadline = at.plus(self.limits.hold_ns);
+                self.deadlines.push_back((deadline, place));
+                self.note_due(deadline);
             }
         }
     }
@@ -41,6 +42,9 @@ impl Tracker {
 /// Lets the held changes of a connection go, with all that is known of it now.
 pub(super) fn release(connection: &mut Connection, outputs: &mut VecDeque<Output>) {
     connection.waits = false;
+    if connection.held.is_empty() {
+        return;
+    }
     for change in std::mem::take(&mut connection.held) {
         outputs.push_back(Output::Change(connection.complete(change)));
     }

@@ -52,7 +52,8 @@ impl Tracker {
     fn handle_unknown(&mut self, cookie: u64, event: &Timewait) {
         match event.news {
             TimewaitNews::Armed(_) => {
-                self.hidden.timewaits.begin(cookie, event);
+                let deadline = self.hidden.timewaits.begin(cookie, event);
+                self.note_due(deadline);
             }
             TimewaitNews::Ended { .. } => self.hidden.timewaits.end_pending(cookie, event),
             TimewaitNews::Seen { .. } | TimewaitNews::Absent => {}
