@@ -10,7 +10,7 @@ use tracer::evidence::Head;
 use tracer::model::decode::{Batch, decode};
 use tracer::model::{MonoNs, Naming, ResetReasons, WallClock};
 use tracer::sink::{csv::Csv, json::Json, text::Text};
-use tracer::track::{Follows, Limits, Output, Selection, Timewaits, Tracker};
+use tracer::track::{Follows, Limits, Origin, Output, Selection, Timewaits, Tracker};
 
 use super::records::TICK_NS;
 
@@ -45,20 +45,27 @@ pub(super) fn decode_all(batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Decodes all records, lets a tracker take them in, and appends what comes out.
+/// Decodes all records, and lets a tracker take them in.
 ///
 /// # Errors
 ///
 /// A record is none.
 #[inline(never)]
-pub(super) fn track_all(
-    tracker: &mut Tracker,
-    batch: &Batch,
-    outputs: &mut Vec<Output>,
-) -> Result<()> {
+pub(super) fn track_all(tracker: &mut Tracker, batch: &Batch) -> Result<()> {
     batch.events(Vec::new(), |event| tracker.handle(event))?;
-    outputs.extend(std::iter::from_fn(|| tracker.poll()));
     Ok(())
+}
+
+/// Takes out all that a tracker tells, and returns how many state changes were among it, small sockets' included.
+#[inline(never)]
+pub(super) fn count_all(tracker: &mut Tracker) -> u64 {
+    let mut changes = 0;
+    while let Some(output) = tracker.poll() {
+        let is_change =
+            matches!(&output, Output::Change(change) if change.origin != Origin::Snapshot);
+        changes += u64::from(is_change);
+    }
+    changes
 }
 
 /// The three encoders.
@@ -97,36 +104,36 @@ impl Encoders {
         }
     }
 
-    /// Encodes for a layer; the two that are none encode nothing.
-    pub(super) fn encode(&self, layer: Layer, outputs: &[Output], line: &mut String) {
+    /// Encodes all that a tracker tells, for a layer; for the two that encode nothing it is only taken out.
+    pub(super) fn encode(&self, layer: Layer, tracker: &mut Tracker) {
         match layer {
-            Layer::Decode | Layer::Tracker => {}
-            Layer::Text => to_text(&self.text, outputs, line),
-            Layer::Json => to_json(&self.json, outputs, line),
-            Layer::Csv => to_csv(&self.csv, outputs, line),
+            Layer::Decode | Layer::Tracker => {
+                black_box(count_all(tracker));
+            }
+            Layer::Text => to_text(&self.text, tracker),
+            Layer::Json => to_json(&self.json, tracker),
+            Layer::Csv => to_csv(&self.csv, tracker),
         }
     }
 }
 
 /// Encodes for people.
 #[inline(never)]
-pub(super) fn to_text(text: &Text, outputs: &[Output], line: &mut String) {
-    for output in outputs {
-        line.clear();
-        match output {
-            Output::Change(change) => line.push_str(&text.change(change)),
-            Output::Timeline(timeline) => line.push_str(&text.timeline(timeline)),
+pub(super) fn to_text(text: &Text, tracker: &mut Tracker) {
+    while let Some(output) = tracker.poll() {
+        match &output {
+            Output::Change(change) => drop(black_box(text.change(change))),
+            Output::Timeline(timeline) => drop(black_box(text.timeline(timeline))),
             Output::Loss(_) | Output::Held(_) => {}
         }
-        black_box(&*line);
     }
 }
 
 /// Encodes as JSON Lines.
 #[inline(never)]
-pub(super) fn to_json(json: &Json, outputs: &[Output], _line: &mut String) {
-    for output in outputs {
-        match output {
+pub(super) fn to_json(json: &Json, tracker: &mut Tracker) {
+    while let Some(output) = tracker.poll() {
+        match &output {
             Output::Change(change) => drop(black_box(json.change(change))),
             Output::Timeline(timeline) => drop(black_box(json.timeline(timeline))),
             Output::Loss(_) | Output::Held(_) => {}
@@ -136,9 +143,9 @@ pub(super) fn to_json(json: &Json, outputs: &[Output], _line: &mut String) {
 
 /// Encodes as a table.
 #[inline(never)]
-pub(super) fn to_csv(csv: &Csv, outputs: &[Output], _line: &mut String) {
-    for output in outputs {
-        match output {
+pub(super) fn to_csv(csv: &Csv, tracker: &mut Tracker) {
+    while let Some(output) = tracker.poll() {
+        match &output {
             Output::Change(change) => drop(black_box(csv.change(change))),
             Output::Timeline(timeline) => drop(black_box(csv.timeline(timeline))),
             Output::Loss(_) | Output::Held(_) => {}

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use tracer::model::Event;
 use tracer::model::decode::Batch;
-use tracer::track::{Origin, Output, Tracker};
+use tracer::track::Tracker;
 
 use super::host::{Host, KINDS, Open};
 use super::layers;
@@ -46,7 +46,6 @@ struct Population {
     opened: usize,
     tracker: Tracker,
     batch: Batch,
-    outputs: Vec<Output>,
     /// What each connection takes, once all are open.
     rss_bytes_per_connection: f64,
 }
@@ -62,7 +61,6 @@ impl Population {
             // None is to be let go.
             tracker: layers::tracker(layers::follows_all(), live.saturating_mul(2).max(16))?,
             batch,
-            outputs: Vec::new(),
             rss_bytes_per_connection: 0.0,
         };
         population.tracker.handle(&Event::ExistingComplete);
@@ -113,13 +111,9 @@ impl Population {
     /// Tracks the records at hand.
     fn track(&mut self) -> Result<(u64, u64)> {
         let begin = cpu_ns();
-        layers::track_all(&mut self.tracker, &self.batch, &mut self.outputs)?;
-        let tracked = cpu_ns();
-        let is_change = |output: &&Output| matches!(output, Output::Change(change) if change.origin != Origin::Snapshot);
-        let changes = self.outputs.iter().filter(is_change).count() as u64;
-        let dropping = cpu_ns();
-        self.outputs.clear();
-        let ns = tracked - begin + (cpu_ns() - dropping);
+        layers::track_all(&mut self.tracker, &self.batch)?;
+        let changes = layers::count_all(&mut self.tracker);
+        let ns = cpu_ns() - begin;
         self.batch.clear();
         Ok((changes, ns))
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 use tracer::model::Event;
 use tracer::model::decode::Batch;
-use tracer::track::{Follows, Limits, Origin, Output};
+use tracer::track::{Follows, Limits};
 
 use super::host::{Host, KINDS};
 use super::layers::{self, Encoders, Layer};
@@ -91,31 +91,25 @@ fn pass(to: Layer, follows: Follows, turns: &[Batch]) -> Result<()> {
     let encoders = Encoders::new();
     let mut tracker = layers::tracker(follows, Limits::default().connections as u64)?;
     tracker.handle(&Event::ExistingComplete);
-    let (mut outputs, mut line) = (Vec::new(), String::new());
     for turn in turns {
         if to == Layer::Decode {
             layers::decode_all(turn)?;
             continue;
         }
-        layers::track_all(&mut tracker, turn, &mut outputs)?;
-        encoders.encode(to, &outputs, &mut line);
-        outputs.clear();
+        layers::track_all(&mut tracker, turn)?;
+        encoders.encode(to, &mut tracker);
     }
     Ok(())
 }
 
-/// How many changes are told; a run of everything before the one that is measured.
+/// How many changes are told; a run of its own, and not in the functions that are measured.
 fn count_changes(follows: Follows, turns: &[Batch]) -> Result<u64> {
     let mut tracker = layers::tracker(follows, Limits::default().connections as u64)?;
     tracker.handle(&Event::ExistingComplete);
     let mut changes = 0;
     for turn in turns {
         turn.events(Vec::new(), |event| tracker.handle(event))?;
-        while let Some(output) = tracker.poll() {
-            let is_change =
-                matches!(&output, Output::Change(change) if change.origin != Origin::Snapshot);
-            changes += u64::from(is_change);
-        }
+        changes += layers::count_all(&mut tracker);
     }
     Ok(changes)
 }
