@@ -107,6 +107,11 @@ pub(crate) const TESTS: &[Need] = &[
         program: Some("curl"),
         why: "a client",
     },
+    Need {
+        package: "valgrind",
+        program: Some("valgrind"),
+        why: "counting the instructions that a change costs, which are held against a budget",
+    },
 ];
 
 /// Services that come with packages of the lists, by their package. None is wanted: tests start programs themselves.

@@ -259,7 +259,8 @@ impl StateChange {
     ///   the remote port is zero, and no address is right.
     pub fn tuple(&self) -> Tuple {
         let shown = &self.shown;
-        let specific = |addr: IpAddr| (!addr.to_canonical().is_unspecified()).then_some(addr);
+        let specific =
+            |addr: IpAddr| Some(addr.to_canonical()).filter(|addr| !addr.is_unspecified());
         let nonzero = |port: u16| (port != 0).then_some(port);
 
         if self.is_listener() {
@@ -280,8 +281,14 @@ impl StateChange {
             _ => nonzero(shown.local_port),
         };
         Tuple {
-            local: Endpoint::new(specific(shown.local_addr), local_port),
-            remote: Endpoint::new(specific(shown.remote_addr), Some(remote_port)),
+            local: Endpoint {
+                addr: specific(shown.local_addr),
+                port: local_port,
+            },
+            remote: Endpoint {
+                addr: specific(shown.remote_addr),
+                port: Some(remote_port),
+            },
         }
     }
 

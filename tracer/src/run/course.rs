@@ -244,7 +244,7 @@ impl<T: Teller> Course<T> {
             ..
         } = self;
         let later = batch.events(held, |event| {
-            match &event {
+            match event {
                 Event::StateChange(change) => reconciler.count(change),
                 // The tracepoint did not say it.
                 Event::Timewait(_) | Event::Request(_) if *raw => return,
@@ -253,9 +253,9 @@ impl<T: Teller> Course<T> {
                 _ => {}
             }
             if let Some(asker) = asker {
-                asker.handle(&event);
+                asker.handle(event);
             }
-            tracker.handle(&event);
+            tracker.handle(event);
         })?;
         if emptied {
             for loss in later {
@@ -271,7 +271,7 @@ impl<T: Teller> Course<T> {
     /// Lets the asker alone take records in.
     fn let_asker_hear(&mut self, batch: &Batch) -> Result<(), Failure> {
         if let Some(asker) = &mut self.asker {
-            batch.events(Vec::new(), |event| asker.handle(&event))?;
+            batch.events(Vec::new(), |event| asker.handle(event))?;
         }
         Ok(())
     }

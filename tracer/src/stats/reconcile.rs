@@ -59,7 +59,10 @@ pub struct Tells {
 #[derive(Debug)]
 pub struct Reconciler {
     starts: BTreeMap<u32, Reading>,
+    /// While these were made: each change is held against it.
+    starting: Option<Reach>,
     ends: BTreeMap<u32, Reading>,
+    ending: Option<Reach>,
     tells: Tells,
     /// Timewait sockets whose full socket has not gone to CLOSE yet.
     begun: Begun,
@@ -74,12 +77,16 @@ pub struct Reconciler {
 impl Reconciler {
     /// Begins with the readings made after the hook was attached, and the sockets listed then.
     pub fn new(starts: Vec<Reading>, existing: &[Existing], tells: Tells) -> Self {
+        let counts_close_wait = counts_close_wait(&starts, existing);
+        let starts = by_netns(starts);
         Self {
             tells,
             begun: Begun::default(),
-            counts_close_wait: counts_close_wait(&starts, existing),
-            starts: by_netns(starts),
+            counts_close_wait,
+            starting: Reach::of(&starts),
+            starts,
             ends: BTreeMap::new(),
+            ending: None,
             counted: BTreeMap::new(),
             uncertain: BTreeMap::new(),
         }
@@ -88,6 +95,7 @@ impl Reconciler {
     /// Takes in the readings made at the end, before the last changes are taken in.
     pub fn close(&mut self, ends: Vec<Reading>) {
         self.ends = by_netns(ends);
+        self.ending = Reach::of(&self.ends);
     }
 
     /// Takes in a change, whether it is shown or not.
@@ -123,7 +131,7 @@ impl Reconciler {
     }
 
     fn add(&mut self, netns: Option<u32>, at: MonoNs, counts: Counts) {
-        let spot = [&self.starts, &self.ends].map(|readings| relative(readings, at));
+        let spot = [self.starting, self.ending].map(|readings| relative(readings, at));
         let [at_start, at_end] = spot;
         if at_start == Spot::Before || at_end == Spot::After {
             return;
@@ -171,14 +179,29 @@ enum Spot {
     Nowhere,
 }
 
-fn relative(readings: &BTreeMap<u32, Reading>, at: MonoNs) -> Spot {
-    let first = readings.values().map(|reading| reading.before).min();
-    let last = readings.values().map(|reading| reading.after).max();
-    match (first, last) {
-        (Some(first), _) if at < first => Spot::Before,
-        (_, Some(last)) if at > last => Spot::After,
-        (Some(_), Some(_)) => Spot::Within,
-        _ => Spot::Nowhere,
+/// From the first of some readings to the last.
+#[derive(Clone, Copy, Debug)]
+struct Reach {
+    first: MonoNs,
+    last: MonoNs,
+}
+
+impl Reach {
+    /// `None` where there are no readings.
+    fn of(readings: &BTreeMap<u32, Reading>) -> Option<Self> {
+        Some(Self {
+            first: readings.values().map(|reading| reading.before).min()?,
+            last: readings.values().map(|reading| reading.after).max()?,
+        })
+    }
+}
+
+fn relative(readings: Option<Reach>, at: MonoNs) -> Spot {
+    match readings {
+        Some(Reach { first, .. }) if at < first => Spot::Before,
+        Some(Reach { last, .. }) if at > last => Spot::After,
+        Some(_) => Spot::Within,
+        None => Spot::Nowhere,
     }
 }
 

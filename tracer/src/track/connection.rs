@@ -1,7 +1,10 @@
 //! One connection while it lives: its states so far, and what is known of it.
 
 mod hidden;
+mod showing;
 mod telling;
+
+use std::rc::Rc;
 
 use crate::model::{
     CloseError, Existing, Family, MonoNs, RequestEnd, SegmentNews, Socket, StateChange, TcpState,
@@ -9,7 +12,7 @@ use crate::model::{
 };
 
 use super::hidden::{HalfOpen, InTimewait};
-use super::output::{Change, ConnId, Mark, Marks, Opened, Origin, Owner, Segment, Span, Unknown};
+use super::output::{Change, ConnId, Mark, Marks, Opened, Segment, Span, Unknown};
 pub(super) use telling::Ended;
 
 use super::Ending;
@@ -18,6 +21,12 @@ use super::users::{User, Users};
 
 /// The most that is kept of what happened between the changes of a connection; the rest is counted.
 const MOST_MARKS: usize = 32;
+
+/// States that a connection has left while it lives, and when it is reset. Room for more of them would be most of what it
+/// takes.
+const PAST_LIVING: usize = 2;
+/// States that it leaves besides as it closes in order.
+const PAST_CLOSING: usize = 4;
 
 /// How long what the kernel does in one go takes at most, in nanoseconds, preempted or emulated.
 const ONE_GO_NS: u64 = 50_000_000;
@@ -40,11 +49,11 @@ pub(super) struct Connection {
     /// The change to CLOSE of its full socket, while nobody has answered whether it goes on.
     pub(super) parked: Option<Box<StateChange>>,
     /// Its timewait socket, if it goes on in one.
-    pub(super) timewait: Option<InTimewait>,
+    pub(super) timewait: Option<Box<InTimewait>>,
     /// Why that ended.
     pub(super) timewait_end: Option<TimewaitEnd>,
     /// Its request socket, as long as it is one.
-    pub(super) half_open: Option<HalfOpen>,
+    pub(super) half_open: Option<Box<HalfOpen>>,
     /// Why that died.
     pub(super) half_open_end: Option<RequestEnd>,
     opened: Opened,
@@ -56,7 +65,8 @@ pub(super) struct Connection {
     pub(super) users: Users,
     /// What its socket told as it was about to close.
     pub(super) traffic: Option<Box<Traffic>>,
-    pub(super) marks: Marks,
+    /// What happened between its state changes, once something has.
+    marks: Option<Box<Marks>>,
     /// How it has ended, while what may still be told of that is waited for.
     pub(super) closing: Option<Ending>,
     /// Whether a process that is followed was seen using it.
@@ -113,7 +123,7 @@ impl Connection {
             cgroup: None,
             users: Users::default(),
             traffic: None,
-            marks: Marks::default(),
+            marks: None,
             closing: None,
             is_followed: false,
             past: Vec::new(),
@@ -125,7 +135,7 @@ impl Connection {
     }
 
     /// Begins a connection that was there before the trace, and is held by that process.
-    pub(super) fn found(id: ConnId, existing: &Existing, holder: Option<User>) -> Self {
+    pub(super) fn found(id: ConnId, existing: &Existing, holder: Option<Rc<User>>) -> Self {
         let opened = match existing.state {
             TcpState::Listen => Opened::Listen,
             _ => Opened::BeforeTrace,
@@ -155,7 +165,7 @@ impl Connection {
                 is_listener_sought: true,
             },
             traffic: None,
-            marks: Marks::default(),
+            marks: None,
             closing: None,
             is_followed: false,
             past: Vec::new(),
@@ -230,6 +240,14 @@ impl Connection {
     fn leave(&mut self, span: Span) {
         if self.past.is_empty() {
             self.began_error_ns = self.entered.map_or(0, |entered| entered.error_ns);
+        }
+        if self.past.len() == self.past.capacity() {
+            let more = if self.past.is_empty() {
+                PAST_LIVING
+            } else {
+                PAST_CLOSING
+            };
+            self.past.reserve_exact(more);
         }
         self.past.push(Segment {
             state: self.state,
@@ -323,7 +341,9 @@ impl Connection {
 
     /// Returns whether it was in a timewait socket when the trace began.
     pub(super) fn was_found_in_timewait(&self) -> bool {
-        self.timewait.is_some_and(|timewait| timewait.found)
+        self.timewait
+            .as_ref()
+            .is_some_and(|timewait| timewait.found)
     }
 
     /// Returns whether it is known to have been in its state for longer than `ns`.
@@ -369,79 +389,14 @@ impl Connection {
         self.verdict = verdict;
     }
 
-    /// Makes the change to show. Its ends and owner are completed when it leaves.
-    pub(super) fn change(&self, change: &StateChange, in_from: Option<Span>) -> Change {
-        let origin = Origin::Tracepoint {
-            shown: change.shown,
-            task: change.task,
-            task_holds_socket: change.task_holds_socket,
-        };
-        self.make_change(change.at, origin, Some(change.from), in_from)
-    }
-
-    /// Makes the change that shows a connection that was found.
-    pub(super) fn found_change(&self, at: MonoNs) -> Change {
-        self.make_change(at, Origin::Snapshot, None, None)
-    }
-
-    fn make_change(
-        &self,
-        at: MonoNs,
-        origin: Origin,
-        from: Option<TcpState>,
-        in_from: Option<Span>,
-    ) -> Change {
-        Change {
-            at,
-            error_ns: 0,
-            conn: self.id,
-            origin,
-            family: self.family(),
-            tuple: self.tuple,
-            from,
-            to: self.state,
-            in_from,
-            netns: self.netns,
-            cookie: self.cookie,
-            owner: self.owner(),
-        }
-    }
-
-    /// Brings a held change up to what is known now.
-    pub(super) fn complete(&self, mut change: Change) -> Change {
-        change.family = self.family();
-        change.tuple = self.tuple;
-        change.netns = self.netns;
-        change.cookie = self.cookie;
-        // Whose it was then stays what it was, but for what was so from the beginning: who opened it, and what belongs to
-        // the socket itself.
-        let owner = self.owner();
-        change.owner.opened_by = change.owner.opened_by.or(owner.opened_by);
-        change.owner.process = change.owner.process.or(owner.opened_by);
-        change.owner.uid = self.uid;
-        change.owner.cgroup = self.cgroup;
-        change
-    }
-
-    /// Whose it is, as far as it is known by now.
-    fn owner(&self) -> Owner {
-        let named = |user: &User| (user.pid, user.comm);
-        Owner {
-            process: self.users.owner().map(named),
-            opened_by: self.users.opened_by.as_ref().map(named),
-            uid: self.uid,
-            cgroup: self.cgroup,
-        }
-    }
-
     /// Takes in that a process was seen using the socket.
     ///
     /// Of a connection that the other end opened, the first to use it here is not who opened it: that is whoever
     /// listens.
-    pub(super) fn used_by(&mut self, user: User) {
+    pub(super) fn used_by(&mut self, user: Rc<User>) {
         if self.users.opened_by.is_none() && matches!(self.opened, Opened::Active | Opened::Listen)
         {
-            self.users.opened_by = Some(user.clone());
+            self.users.opened_by = Some(Rc::clone(&user));
         }
         self.users.last = Some(user);
     }
@@ -461,9 +416,10 @@ impl Connection {
 
     /// Notes what happened between two changes.
     pub(super) fn mark(&mut self, mark: Mark) {
-        match self.marks.first.len() < MOST_MARKS {
-            true => self.marks.first.push(mark),
-            false => self.marks.more += 1,
+        let marks = self.marks.get_or_insert_default();
+        match marks.first.len() < MOST_MARKS {
+            true => marks.first.push(mark),
+            false => marks.more += 1,
         }
     }
 
@@ -482,11 +438,9 @@ impl Connection {
                 && mark.state == change.from
                 && mark.at.plus(ONE_GO_NS) >= change.at
         };
-        self.marks.first.retain(|mark| !is_the_same(mark));
-    }
-
-    fn family(&self) -> Family {
-        self.tuple.family().unwrap_or(self.socket_family)
+        if let Some(marks) = &mut self.marks {
+            marks.first.retain(|mark| !is_the_same(mark));
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 //! **Owns:** how such a socket is told from others: a timewait socket by the cookie that it took
 //! over and its ends, a request socket by its address, and by its ends where a full socket follows it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::model::{MonoNs, Request, RequestEnd, Socket, Timewait, Tuple};
 
-use super::ConnId;
+use super::connections::Place;
+use super::map::Map;
 
 /// How timewait sockets come to the tracker's knowledge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,14 +48,14 @@ pub(super) const ANSWER_NS: u64 = 2_000_000_000;
 #[derive(Debug, Default)]
 pub(super) struct TimewaitSockets {
     /// Connections that live on in one.
-    pub(super) living: HashMap<TimewaitKey, ConnId>,
+    pub(super) living: Map<TimewaitKey, Place>,
     /// Timewait sockets whose full socket has not changed to CLOSE yet, by its cookie: it leaves one at a
     /// time.
-    pending: HashMap<u64, Pending>,
+    pending: Map<u64, Pending>,
     /// When those are given up, in the order of time.
     given_up: VecDeque<(MonoNs, u64)>,
     /// Connections whose full socket has closed, and of which nobody has answered yet.
-    pub(super) parked: HashMap<TimewaitKey, ConnId>,
+    pub(super) parked: Map<TimewaitKey, Place>,
     /// When an answer is not waited for any longer, in the order of time.
     pub(super) unanswered: VecDeque<(MonoNs, TimewaitKey)>,
 }
@@ -75,9 +76,10 @@ pub(super) struct TimewaitKey {
 }
 
 impl TimewaitSockets {
-    /// Notes one that begins; its full socket changes to CLOSE next.
-    pub(super) fn begin(&mut self, cookie: u64, armed: &Timewait) {
-        self.given_up.push_back((armed.at.plus(ANSWER_NS), cookie));
+    /// Notes one that begins; its full socket changes to CLOSE next. Returns when it is given up.
+    pub(super) fn begin(&mut self, cookie: u64, armed: &Timewait) -> MonoNs {
+        let deadline = armed.at.plus(ANSWER_NS);
+        self.given_up.push_back((deadline, cookie));
         self.pending.insert(
             cookie,
             Pending {
@@ -85,6 +87,12 @@ impl TimewaitSockets {
                 ended: None,
             },
         );
+        deadline
+    }
+
+    /// Returns when the next one is given up.
+    pub(super) fn next_given_up(&self) -> Option<MonoNs> {
+        self.given_up.front().map(|&(deadline, _)| deadline)
     }
 
     /// Notes the end of one whose full socket has not changed to CLOSE yet.
@@ -113,51 +121,51 @@ impl TimewaitSockets {
 /// Request sockets that are known.
 #[derive(Debug, Default)]
 pub(super) struct RequestSockets {
-    by_address: HashMap<Socket, ConnId>,
-    by_tuple: HashMap<(u32, Tuple), ConnId>,
+    by_address: Map<Socket, Place>,
+    by_tuple: Map<(u32, Tuple), Place>,
     /// Those whose timer ran out or that became a connection, and when that is settled.
-    pub(super) unsettled: VecDeque<(MonoNs, ConnId)>,
+    pub(super) unsettled: VecDeque<(MonoNs, Place)>,
 }
 
 impl RequestSockets {
-    pub(super) fn at_address(&self, address: Socket) -> Option<ConnId> {
+    pub(super) fn at_address(&self, address: Socket) -> Option<Place> {
         self.by_address.get(&address).copied()
     }
 
-    pub(super) fn with_tuple(&self, netns: Option<u32>, tuple: &Tuple) -> Option<ConnId> {
+    pub(super) fn with_tuple(&self, netns: Option<u32>, tuple: &Tuple) -> Option<Place> {
         self.by_tuple.get(&(netns?, *tuple)).copied()
     }
 
     /// Connections in request sockets, in no order.
-    pub(super) fn all(&self) -> impl Iterator<Item = ConnId> {
+    pub(super) fn all(&self) -> impl Iterator<Item = Place> {
         self.by_tuple.values().copied()
     }
 
-    pub(super) fn add(&mut self, request: &Request, conn: ConnId) {
-        self.by_address.insert(request.address, conn);
-        self.add_tuple(request.netns, request.tuple, conn);
+    pub(super) fn add(&mut self, request: &Request, place: Place) {
+        self.by_address.insert(request.address, place);
+        self.add_tuple(request.netns, request.tuple, place);
     }
 
-    pub(super) fn add_tuple(&mut self, netns: Option<u32>, tuple: Tuple, conn: ConnId) {
+    pub(super) fn add_tuple(&mut self, netns: Option<u32>, tuple: Tuple, place: Place) {
         if let Some(netns) = netns {
-            self.by_tuple.insert((netns, tuple), conn);
+            self.by_tuple.insert((netns, tuple), place);
         }
     }
 
     /// Forgets the ways to a connection that is no request socket any more.
     pub(super) fn forget(
         &mut self,
-        conn: ConnId,
+        place: Place,
         address: Option<Socket>,
         netns: Option<u32>,
         tuple: &Tuple,
     ) {
         if let Some(address) = address
-            && self.by_address.get(&address) == Some(&conn)
+            && self.by_address.get(&address) == Some(&place)
         {
             self.by_address.remove(&address);
         }
-        if self.with_tuple(netns, tuple) == Some(conn)
+        if self.with_tuple(netns, tuple) == Some(place)
             && let Some(netns) = netns
         {
             self.by_tuple.remove(&(netns, *tuple));

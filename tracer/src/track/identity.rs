@@ -4,18 +4,19 @@
 //! that lives there now. A socket that was found when the trace began has no address yet: its
 //! cookie leads to it, or, where the hook tells no cookie, its ends.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::model::{Existing, Socket, StateChange, Tuple};
 
-use super::ConnId;
+use super::connections::Place;
+use super::map::Map;
 
 /// Ways to a connection. The maps are looked up, never iterated, so their order is no matter.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
-    by_socket: HashMap<Socket, ConnId>,
-    found_by_cookie: HashMap<u64, ConnId>,
-    found_by_tuple: HashMap<Tuple, Vec<ConnId>>,
+    by_socket: Map<Socket, Place>,
+    found_by_cookie: Map<u64, Place>,
+    found_by_tuple: Map<Tuple, Vec<Place>>,
     /// What has been seen changing before every existing socket was told, or `None` afterwards.
     changing: Option<Changing>,
 }
@@ -38,7 +39,7 @@ impl Identity {
     }
 
     /// Returns the connection that lives at the change's socket, if one is known.
-    pub(super) fn at_socket(&self, socket: Socket) -> Option<ConnId> {
+    pub(super) fn at_socket(&self, socket: Socket) -> Option<Place> {
         self.by_socket.get(&socket).copied()
     }
 
@@ -46,7 +47,7 @@ impl Identity {
     ///
     /// Without a cookie only a tuple that one connection alone has will do: two network namespaces
     /// can hold the same one, and the classic hook does not tell them apart.
-    pub(super) fn take_found(&mut self, change: &StateChange) -> Option<ConnId> {
+    pub(super) fn take_found(&mut self, change: &StateChange) -> Option<Place> {
         if let Some(cookie) = change.cookie {
             return self.found_by_cookie.remove(&cookie);
         }
@@ -60,42 +61,42 @@ impl Identity {
     }
 
     /// Returns the connection that was found with a cookie and has not changed since.
-    pub(super) fn found_with(&self, cookie: u64) -> Option<ConnId> {
+    pub(super) fn found_with(&self, cookie: u64) -> Option<Place> {
         self.found_by_cookie.get(&cookie).copied()
     }
 
-    pub(super) fn settle(&mut self, socket: Socket, conn: ConnId) {
-        self.by_socket.insert(socket, conn);
+    pub(super) fn settle(&mut self, socket: Socket, place: Place) {
+        self.by_socket.insert(socket, place);
     }
 
-    pub(super) fn add_found(&mut self, existing: &Existing, conn: ConnId) {
-        self.found_by_cookie.insert(existing.cookie, conn);
+    pub(super) fn add_found(&mut self, existing: &Existing, place: Place) {
+        self.found_by_cookie.insert(existing.cookie, place);
         self.found_by_tuple
             .entry(existing.tuple)
             .or_default()
-            .push(conn);
+            .push(place);
     }
 
     /// Forgets a connection that has ended or is not followed any more.
     pub(super) fn forget(
         &mut self,
-        conn: ConnId,
+        place: Place,
         socket: Option<Socket>,
         cookie: Option<u64>,
         tuple: &Tuple,
     ) {
         if let Some(socket) = socket
-            && self.at_socket(socket) == Some(conn)
+            && self.at_socket(socket) == Some(place)
         {
             self.by_socket.remove(&socket);
         }
         if let Some(cookie) = cookie
-            && self.found_by_cookie.get(&cookie) == Some(&conn)
+            && self.found_by_cookie.get(&cookie) == Some(&place)
         {
             self.found_by_cookie.remove(&cookie);
         }
         if let Some(same) = self.found_by_tuple.get_mut(tuple) {
-            same.retain(|&other| other != conn);
+            same.retain(|&other| other != place);
             if same.is_empty() {
                 self.found_by_tuple.remove(tuple);
             }

@@ -6,10 +6,12 @@
 
 pub mod asking;
 mod connection;
+mod connections;
 pub mod conversation;
 mod ending;
 mod hidden;
 mod identity;
+mod map;
 mod output;
 mod selection;
 mod tracker;

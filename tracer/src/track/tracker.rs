@@ -2,16 +2,18 @@
 
 mod asked;
 mod between;
+mod keeping;
 mod request;
 mod show;
 mod timewait;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::model::{Event, Existing, Loss, MonoNs, StateChange, TcpState};
 
 use super::Ending;
 use super::connection::{Connection, Ended};
+use super::connections::{Connections, Place};
 use super::hidden::{ANSWER_NS, Follows, RequestSockets, TimewaitSockets, Timewaits};
 use super::identity::Identity;
 use super::output::{ConnId, Output, Unknown};
@@ -81,12 +83,13 @@ pub struct Tracker {
     processes: Processes,
     /// When overdue timewait sockets were looked for last.
     swept: MonoNs,
-    /// Ordered by number, which is the order in which they were first seen.
-    connections: BTreeMap<ConnId, Connection>,
+    connections: Connections,
     identity: Identity,
     next_id: u64,
+    /// Before this moment nothing is due, unless changes were lost.
+    quiet_until: MonoNs,
     /// When held changes are let go, in the order of time.
-    deadlines: VecDeque<(MonoNs, ConnId)>,
+    deadlines: VecDeque<(MonoNs, Place)>,
     lossy_until: Option<MonoNs>,
     outputs: VecDeque<Output>,
     tally: Tally,
@@ -103,9 +106,10 @@ impl Tracker {
             between: Between::default(),
             processes: Processes::default(),
             swept: MonoNs(0),
-            connections: BTreeMap::new(),
+            connections: Connections::default(),
             identity: Identity::new(),
             next_id: 1,
+            quiet_until: MonoNs(0),
             deadlines: VecDeque::new(),
             lossy_until: None,
             outputs: VecDeque::new(),
@@ -126,7 +130,7 @@ impl Tracker {
 
     /// Returns whether a connection is shown that has changed and is neither over nor in a timewait socket.
     pub fn has_unsettled(&self) -> bool {
-        self.connections.values().any(|connection| {
+        self.connections.iter().any(|connection| {
             connection.verdict == Verdict::Shown
                 && connection.has_changed
                 && connection.timewait.is_none()
@@ -173,14 +177,11 @@ impl Tracker {
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due, if it ever is.
     pub fn poll_timeout(&self) -> Option<MonoNs> {
-        let requests = self.hidden.requests.unsettled.front();
-        let timewaits = self.hidden.timewaits.unanswered.front();
-        let closing = self.between.closing.front();
         [
-            self.deadlines.front().map(|&(deadline, _)| deadline),
-            requests.map(|&(deadline, _)| deadline),
-            timewaits.map(|&(deadline, _)| deadline),
-            closing.map(|&(deadline, _)| deadline),
+            first(&self.deadlines),
+            first(&self.hidden.requests.unsettled),
+            first(&self.hidden.timewaits.unanswered),
+            first(&self.between.closing),
         ]
         .into_iter()
         .flatten()
@@ -189,21 +190,33 @@ impl Tracker {
 
     /// Tells that it is `now`: changes that have waited long enough are let go as they are.
     pub fn handle_timeout(&mut self, now: MonoNs) {
+        // Asked before each event, and nearly always there is nothing.
+        if now < self.quiet_until && self.lossy_until.is_none() {
+            return;
+        }
         self.hidden.timewaits.give_up(now);
         self.end_closing(now);
         self.close_unanswered(now);
         self.settle_requests(now);
         self.sweep_overdue(now);
-        while let Some(&(deadline, id)) = self.deadlines.front()
+        while let Some(&(deadline, place)) = self.deadlines.front()
             && deadline <= now
         {
             self.deadlines.pop_front();
-            if let Some(connection) = self.connections.get_mut(&id)
+            if let Some(connection) = self.connections.get_mut(place)
                 && connection.verdict == Verdict::Shown
             {
                 release(connection, &mut self.outputs);
             }
         }
+        let given_up = self.hidden.timewaits.next_given_up();
+        let due = self.poll_timeout().into_iter().chain(given_up).min();
+        self.quiet_until = due.unwrap_or(MonoNs(u64::MAX));
+    }
+
+    /// Notes that something is due at a moment.
+    fn note_due(&mut self, deadline: MonoNs) {
+        self.quiet_until = self.quiet_until.min(deadline);
     }
 
     /// Ends the trace: tells the connections that changed and are still open, in the order in which
@@ -212,9 +225,8 @@ impl Tracker {
         self.handle_timeout(now);
         self.end_closing(MonoNs(u64::MAX));
         self.close_unanswered(now.plus(ANSWER_NS));
-        let open = std::mem::take(&mut self.connections);
         let lossy_until = self.lossy_until;
-        for (_, mut connection) in open {
+        for mut connection in self.connections.drain() {
             if connection.verdict != Verdict::Shown {
                 continue;
             }
@@ -238,24 +250,26 @@ impl Tracker {
         }
         if change.starts_connection()
             && change.to == TcpState::SynRecv
-            && let Some(id) = self.adopt(change)
+            && let Some(place) = self.adopt(change)
         {
-            self.begin_at_socket(id, change);
+            self.begin_at_socket(place, change);
             return;
         }
-        let id = self.connection_of(change);
-        let id = self.adopt_late(id, change);
-        self.note_user(id, change);
-        if self.leave_full_socket(id, change) {
+        let place = self.connection_of(change);
+        let place = self.adopt_late(place, change);
+        self.note_user(place, change);
+        if self.leave_full_socket(place, change) {
             return;
         }
-        let without_timewait = self.without_timewait(id, change);
-        self.find_listener(id, &change.tuple());
+        let without_timewait = self.without_timewait(place, change);
+        if self.wants_listener(place) {
+            self.find_listener(place, &change.tuple());
+        }
         let is_named_child = change.from == TcpState::Listen
             && change.to == TcpState::SynRecv
             && change.tuple().is_complete();
         let no_request = (self.follows.requests && is_named_child).then(|| self.why_no_request());
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         let error = connection.fresh_error(change);
@@ -265,75 +279,78 @@ impl Tracker {
             connection.had_no_request(why);
         }
         connection.judge(&self.selection);
-        let shown = connection.change(change, span);
         match connection.verdict {
             Verdict::Hidden => connection.held = Vec::new(),
-            Verdict::Undecided => connection.held.push(shown),
+            Verdict::Undecided => connection.hold(connection.change(change, span)),
+            Verdict::Shown if connection.has_all_ends() || self.limits.hold_ns == 0 => {
+                let outputs = &mut self.outputs;
+                release(connection, outputs);
+                // It is made just now, so there is nothing to complete.
+                outputs.push_back(Output::Change(connection.change(change, span)));
+            }
             Verdict::Shown => {
-                connection.held.push(shown);
-                if connection.has_all_ends() || self.limits.hold_ns == 0 {
-                    release(connection, &mut self.outputs);
-                } else if !connection.waits {
+                connection.hold(connection.change(change, span));
+                if !connection.waits {
                     connection.waits = true;
                     let deadline = change.at.plus(self.limits.hold_ns);
-                    self.deadlines.push_back((deadline, id));
+                    self.deadlines.push_back((deadline, place));
+                    self.quiet_until = self.quiet_until.min(deadline);
                 }
             }
         }
         if change.to == TcpState::Listen {
             let (netns, tuple) = (connection.netns(), connection.tuple);
-            self.between.add_listener(netns, &tuple, id);
+            self.between.add_listener(netns, &tuple, place);
         }
         if change.to == TcpState::Close {
             let has_port = change.shown.local_port != 0;
             let ending =
                 without_timewait.unwrap_or_else(|| Ending::judge(change.from, error, has_port));
-            self.close(id, ending, change.from, change.at);
+            self.close(place, ending, change.from, change.at);
         }
     }
 
     /// A connection that began in a request socket goes on at this address.
-    fn begin_at_socket(&mut self, id: ConnId, change: &StateChange) {
+    fn begin_at_socket(&mut self, place: Place, change: &StateChange) {
         if let Some(old) = self.identity.at_socket(change.socket) {
             self.end_unseen(old);
         }
-        self.identity.settle(change.socket, id);
-        self.show(id, None, change.at);
+        self.identity.settle(change.socket, place);
+        self.show(place, None, change.at);
     }
 
     /// Finds the connection that a change belongs to, or begins one.
-    fn connection_of(&mut self, change: &StateChange) -> ConnId {
-        if let Some(id) = self.identity.at_socket(change.socket) {
-            let living = self.connections.get(&id);
+    fn connection_of(&mut self, change: &StateChange) -> Place {
+        if let Some(place) = self.identity.at_socket(change.socket) {
+            let living = self.connections.get(place);
             let same_socket = living.is_some_and(|connection| !connection.contradicts(change));
             if same_socket && !change.starts_connection() {
-                return id;
+                return place;
             }
             // The address has a new socket, or the same one connects anew: the end of what lived
             // here was not seen.
-            self.end_unseen(id);
+            self.end_unseen(place);
         }
-        if let Some(id) = self.identity.take_found(change) {
+        if let Some(place) = self.identity.take_found(change) {
             if !change.starts_connection() {
-                self.identity.settle(change.socket, id);
-                return id;
+                self.identity.settle(change.socket, place);
+                return place;
             }
-            self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::BeforeTrace));
+            self.end(place, Ended::Unseen(Ending::NotSeen, Unknown::BeforeTrace));
         }
-        let id = self.number();
-        let connection = Connection::begin(id, change, self.why_unseen());
-        self.add(connection);
-        self.identity.settle(change.socket, id);
-        id
+        let connection = Connection::begin(self.number(), change, self.why_unseen());
+        let place = self.add(connection);
+        self.identity.settle(change.socket, place);
+        place
     }
 
     /// Ends a connection whose socket's address belongs to another one now.
-    fn end_unseen(&mut self, id: ConnId) {
+    fn end_unseen(&mut self, place: Place) {
         let why = self
             .connections
-            .get(&id)
+            .get(place)
             .map_or(Unknown::Missed, |living| living.gap(self.lossy_until));
-        self.end(id, Ended::Unseen(Ending::NotSeen, why));
+        self.end(place, Ended::Unseen(Ending::NotSeen, why));
     }
 
     /// Why earlier changes of a connection that begins in its midst were not seen.
@@ -349,11 +366,11 @@ impl Tracker {
     /// none.
     fn show_repetition(&mut self, change: &StateChange) {
         let living = self.identity.at_socket(change.socket);
-        if let Some(connection) = living.and_then(|id| self.connections.get_mut(&id)) {
+        if let Some(connection) = living.and_then(|place| self.connections.get_mut(place)) {
             let shown = connection.change(change, None);
             match connection.verdict {
                 Verdict::Hidden => {}
-                _ => connection.held.push(shown),
+                _ => connection.hold(shown),
             }
             if connection.verdict == Verdict::Shown && !connection.waits {
                 release(connection, &mut self.outputs);
@@ -392,22 +409,21 @@ impl Tracker {
             }
             return;
         }
-        let id = self.number();
-        if existing.state == TcpState::Listen {
-            let (netns, tuple) = (Some(existing.netns), &existing.tuple);
-            self.between.add_listener(netns, tuple, id);
-        }
         let holder = existing.holder.and_then(|pid| self.processes.holder(pid));
-        let mut connection = Connection::found(id, existing, holder);
+        let mut connection = Connection::found(self.number(), existing, holder);
         connection.judge(&self.selection);
         if connection.verdict != Verdict::Hidden {
-            connection.held.push(connection.found_change(existing.at));
+            connection.hold(connection.found_change(existing.at));
         }
         if connection.verdict == Verdict::Shown {
             release(&mut connection, &mut self.outputs);
         }
-        self.add(connection);
-        self.identity.add_found(existing, id);
+        let place = self.add(connection);
+        if existing.state == TcpState::Listen {
+            let (netns, tuple) = (Some(existing.netns), &existing.tuple);
+            self.between.add_listener(netns, tuple, place);
+        }
+        self.identity.add_found(existing, place);
     }
 
     fn number(&mut self) -> ConnId {
@@ -415,63 +431,9 @@ impl Tracker {
         self.next_id += 1;
         id
     }
+}
 
-    /// Adds a connection, and lets the oldest go where there are too many.
-    fn add(&mut self, connection: Connection) {
-        while self.connections.len() >= self.limits.connections.max(1)
-            && let Some(oldest) = self.oldest()
-        {
-            let may_be_shown = self
-                .connections
-                .get(&oldest)
-                .is_some_and(Connection::may_be_shown);
-            self.tally.evicted += u64::from(may_be_shown);
-            let ended = Ended::Unseen(Ending::NotFollowed, Unknown::NotFollowed);
-            self.end(oldest, ended);
-        }
-        self.connections.insert(connection.id, connection);
-    }
-
-    /// The oldest connection, or, where there is none, listening socket: whose a connection is, its listener tells.
-    fn oldest(&self) -> Option<ConnId> {
-        let oldest = self.connections.iter().find(|(_, one)| !one.is_listener());
-        oldest
-            .or_else(|| self.connections.first_key_value())
-            .map(|(&id, _)| id)
-    }
-
-    /// Takes a connection out and tells its life, if it may be shown. One that has closed ends by that, whatever comes
-    /// after it.
-    fn end(&mut self, id: ConnId, ended: Ended) {
-        let Some(mut connection) = self.connections.remove(&id) else {
-            return;
-        };
-        let ended = connection.closing.map_or(ended, Ended::Closed);
-        self.identity
-            .forget(id, connection.socket, connection.cookie, &connection.tuple);
-        if connection.is_listener() {
-            let (netns, tuple) = (connection.netns(), &connection.tuple);
-            self.between.forget_listener(netns, tuple, id);
-        }
-        if let Some(half_open) = connection.half_open {
-            let netns = connection.netns();
-            self.hidden
-                .requests
-                .forget(id, half_open.address, netns, &connection.tuple);
-        }
-        if let Some(key) = connection.timewait.and_then(|timewait| timewait.key)
-            && self.hidden.timewaits.living.get(&key) == Some(&id)
-        {
-            self.hidden.timewaits.living.remove(&key);
-        }
-        if connection.verdict != Verdict::Shown {
-            return;
-        }
-        release(&mut connection, &mut self.outputs);
-        self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
-        if connection.has_changed {
-            let timeline = connection.into_timeline(ended);
-            self.outputs.push_back(Output::Timeline(timeline));
-        }
-    }
+/// When the first of those is due that wait, in the order of time.
+fn first<T>(waiting: &VecDeque<(MonoNs, T)>) -> Option<MonoNs> {
+    waiting.front().map(|&(deadline, _)| deadline)
 }

@@ -3,11 +3,13 @@
 //! **Owns:** whose a connection is: who opened it, and who was seen using it last.
 //! **Never:** a process that was only on the CPU; or what one was that had the same number before.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::model::event::Comm;
 use crate::model::{Process, ProcessSeen, Task};
+
+use super::map::Map;
 
 /// The most processes that are remembered; beyond it those that were told first are forgotten.
 const MOST: usize = 1 << 16;
@@ -25,13 +27,26 @@ pub(super) struct User {
     pub(super) process: Option<Rc<Process>>,
 }
 
+impl User {
+    /// Who a task is, of which process that is known.
+    fn of(task: &Task, process: Option<&Rc<Process>>) -> Self {
+        Self {
+            pid: task.pid,
+            tid: task.tid,
+            comm: process.map_or(task.comm, |process| process.comm),
+            thread: task.comm,
+            process: process.map(Rc::clone),
+        }
+    }
+}
+
 /// Who used a socket.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Users {
     /// Who made the connection: connected, or listened.
-    pub(super) opened_by: Option<User>,
+    pub(super) opened_by: Option<Rc<User>>,
     /// Who was seen using it last.
-    pub(super) last: Option<User>,
+    pub(super) last: Option<Rc<User>>,
     /// Whether it was looked whose listener the connection came to: that is done once, as a later listener is another.
     pub(super) is_listener_sought: bool,
 }
@@ -39,7 +54,7 @@ pub(super) struct Users {
 impl Users {
     /// Whose it is now: who used it last, else who opened it.
     pub(super) fn owner(&self) -> Option<&User> {
-        self.last.as_ref().or(self.opened_by.as_ref())
+        self.last.as_deref().or(self.opened_by.as_deref())
     }
 
     /// Returns whether one of them is such a one.
@@ -47,14 +62,14 @@ impl Users {
         [&self.opened_by, &self.last]
             .into_iter()
             .flatten()
-            .any(is_wanted)
+            .any(|user| is_wanted(user))
     }
 }
 
 /// Processes that were told of.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
-    by_pid: HashMap<u32, Known>,
+    by_pid: Map<u32, Known>,
     /// Their numbers in the order in which they were told first.
     told: VecDeque<u32>,
 }
@@ -64,6 +79,8 @@ struct Known {
     process: Rc<Process>,
     /// Which of all that have had the number; `None` of one that was found when the trace began.
     incarnation: Option<u16>,
+    /// The thread of it that used a socket last, to be named again without being copied.
+    user: Option<Rc<User>>,
 }
 
 impl Processes {
@@ -92,6 +109,7 @@ impl Processes {
         let known = Known {
             process: Rc::new(process),
             incarnation,
+            user: None,
         };
         if self.by_pid.insert(pid, known).is_none() {
             self.told.push_back(pid);
@@ -104,31 +122,35 @@ impl Processes {
     }
 
     /// Returns who a task is; what is known of its process is told only where it is that very one.
-    pub(super) fn user(&self, task: &Task) -> User {
+    pub(super) fn user(&mut self, task: &Task) -> Rc<User> {
         let known = self
             .by_pid
-            .get(&task.pid)
+            .get_mut(&task.pid)
             .filter(|known| task.incarnation.is_some() && known.incarnation == task.incarnation);
-        let process = known.map(|known| Rc::clone(&known.process));
-        User {
-            pid: task.pid,
-            tid: task.tid,
-            comm: process.as_ref().map_or(task.comm, |process| process.comm),
-            thread: task.comm,
-            process,
+        let Some(known) = known else {
+            return Rc::new(User::of(task, None));
+        };
+        if let Some(user) = &known.user
+            && user.tid == task.tid
+            && user.thread == task.comm
+        {
+            return Rc::clone(user);
         }
+        let user = Rc::new(User::of(task, Some(&known.process)));
+        known.user = Some(Rc::clone(&user));
+        user
     }
 
     /// Returns one that held a socket when the trace began, or who has its number by now.
-    pub(super) fn holder(&self, pid: u32) -> Option<User> {
+    pub(super) fn holder(&self, pid: u32) -> Option<Rc<User>> {
         let process = &self.by_pid.get(&pid)?.process;
-        Some(User {
+        Some(Rc::new(User {
             pid,
             tid: pid,
             comm: process.comm,
             thread: process.comm,
             process: Some(Rc::clone(process)),
-        })
+        }))
     }
 }
 
@@ -174,7 +196,7 @@ mod tests {
         processes.see(&seen(7, b"java", 3));
         for other in [Some(4), None] {
             let user = processes.user(&task(7, b"curl", other));
-            assert_eq!((user.comm, user.process), (comm(b"curl"), None));
+            assert_eq!((user.comm, &user.process), (comm(b"curl"), &None));
         }
         processes.see(&seen(7, b"curl", 4));
         assert!(processes.user(&task(7, b"curl", Some(4))).process.is_some());
@@ -192,19 +214,26 @@ mod tests {
             process: told(started, None),
             incarnation,
         };
-        let exe = |processes: &Processes, incarnation| {
+        let exe = |processes: &mut Processes, incarnation| {
             let user = processes.user(&task(7, b"redis-cli", Some(incarnation)));
-            user.process.expect("it was told").exe.clone()
+            let process = user.process.as_ref().expect("it was told");
+            process.exe.clone()
         };
         let mut processes = Processes::default();
         processes.find(&told(50_000_000, Some("/usr/bin/redis-cli")));
         processes.see(&exiting(52_345_678, 3));
-        assert_eq!(exe(&processes, 3).as_deref(), Some("/usr/bin/redis-cli"));
+        assert_eq!(
+            exe(&mut processes, 3).as_deref(),
+            Some("/usr/bin/redis-cli")
+        );
         processes.see(&exiting(52_345_678, 3));
-        assert_eq!(exe(&processes, 3).as_deref(), Some("/usr/bin/redis-cli"));
+        assert_eq!(
+            exe(&mut processes, 3).as_deref(),
+            Some("/usr/bin/redis-cli")
+        );
         // Another one has its number and its name by now.
         processes.see(&exiting(92_345_678, 4));
-        assert_eq!(exe(&processes, 4), None);
+        assert_eq!(exe(&mut processes, 4), None);
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Batch {
     pub fn events(
         &self,
         mut losses: Vec<Loss>,
-        mut take: impl FnMut(Event),
+        mut take: impl FnMut(&Event),
     ) -> Result<Vec<Loss>, DecodeError> {
         losses.sort_by_key(|loss| Reverse(loss.since));
         for record in self.records() {
@@ -115,9 +115,9 @@ impl Batch {
             while let Some(loss) =
                 losses.pop_if(|loss| event.at().is_some_and(|at| loss.since <= at))
             {
-                take(Event::Loss(loss));
+                take(&Event::Loss(loss));
             }
-            take(event);
+            take(&event);
         }
         losses.reverse();
         Ok(losses)

@@ -5,7 +5,7 @@ use crate::model::{
     Existing, MonoNs, Request, RequestEnd, StateChange, TcpState, Ticks, Timewait, TimewaitEnd,
 };
 use crate::track::hidden::{HalfOpen, InTimewait, TimewaitKey};
-use crate::track::output::{Change, ConnId, Marks, Opened, Origin, Span, Unknown};
+use crate::track::output::{Change, ConnId, Opened, Origin, Span, Unknown};
 use crate::track::selection::Verdict;
 use crate::track::tracker::last_armed;
 use crate::track::users::Users;
@@ -33,13 +33,13 @@ impl Connection {
             self.state = change.from;
             self.entered = Err(why);
         }
-        self.timewait = Some(InTimewait {
+        self.timewait = Some(Box::new(InTimewait {
             key: Some(key),
             found: false,
             expires,
             rearmed: 0,
             seen_at: Some(armed.at),
-        });
+        }));
         if armed.substate == self.state {
             return None;
         }
@@ -58,7 +58,7 @@ impl Connection {
         expires: Option<u64>,
         lossy_until: Option<MonoNs>,
     ) -> Option<Change> {
-        let mut timewait = self.timewait.unwrap_or_default();
+        let timewait = self.timewait.get_or_insert_default();
         let known_already = expires.is_some() && timewait.expires == expires;
         let changes = event.substate != self.state;
         if !known_already && !changes {
@@ -72,7 +72,6 @@ impl Connection {
             false => expires.or(timewait.expires),
         };
         timewait.seen_at = Some(event.at);
-        self.timewait = Some(timewait);
         if !changes || event.substate != TcpState::TimeWait {
             return None;
         }
@@ -152,12 +151,12 @@ impl Connection {
     /// FIN_WAIT2 turns into TIME_WAIT by a segment with a timestamp. Without timestamps it says only
     /// since when there is a timewait socket, which the timer tells apart: TIME_WAIT sets it to 60 s.
     pub(in crate::track) fn find_in_timewait(&mut self, existing: &Existing, key: TimewaitKey) {
-        self.timewait = Some(InTimewait {
+        self.timewait = Some(Box::new(InTimewait {
             key: Some(key),
             found: true,
             seen_at: Some(existing.at),
             ..InTimewait::default()
-        });
+        }));
         let Some(age_ns) = existing.age_ns else {
             return;
         };
@@ -212,11 +211,11 @@ impl Connection {
             parked: None,
             timewait: None,
             timewait_end: None,
-            half_open: Some(HalfOpen {
+            half_open: Some(Box::new(HalfOpen {
                 address: Some(request.address),
                 expired: None,
                 completed: false,
-            }),
+            })),
             half_open_end: None,
             opened: Opened::Passive,
             socket_family: request.tuple.family().unwrap_or(crate::model::Family::Ipv4),
@@ -225,7 +224,7 @@ impl Connection {
             cgroup: None,
             users: Users::default(),
             traffic: None,
-            marks: Marks::default(),
+            marks: None,
             closing: None,
             is_followed: false,
             past: Vec::new(),

@@ -3,7 +3,7 @@
 use super::{Connection, Moment};
 use crate::model::{Endpoint, MonoNs, TcpState, Tuple};
 use crate::track::Ending;
-use crate::track::output::{Closer, People, Segment, Span, Timeline, Unknown};
+use crate::track::output::{Closer, Marks, People, Segment, Span, Timeline, Unknown};
 
 impl Connection {
     /// Ends the connection and tells its life.
@@ -74,11 +74,14 @@ impl Connection {
                     .and_then(|user| user.process.clone()),
             },
             figures: self.traffic.as_ref().map(|traffic| traffic.figures),
-            marks: self.marks,
+            marks: self.marks.map_or_else(Marks::default, |marks| *marks),
             netns: self.netns,
             cookie: self.cookie,
             timewait_end: self.timewait_end,
-            rearmed: self.timewait.map_or(0, |timewait| timewait.rearmed),
+            rearmed: self
+                .timewait
+                .as_ref()
+                .map_or(0, |timewait| timewait.rearmed),
             half_open_end: self.half_open_end,
             segments: self.past,
         }

@@ -4,13 +4,14 @@
 
 use crate::model::{MonoNs, Question, StateChange, TcpState, Timewait, TimewaitNews};
 use crate::track::connection::Ended;
+use crate::track::connections::Place;
 use crate::track::hidden::{ANSWER_NS, TimewaitKey};
-use crate::track::output::{ConnId, Unknown};
+use crate::track::output::Unknown;
 use crate::track::{Ending, Tracker};
 
 impl Tracker {
     /// Waits for the answer whether a connection goes on.
-    pub(super) fn park(&mut self, id: ConnId, change: &StateChange) -> bool {
+    pub(super) fn park(&mut self, place: Place, change: &StateChange) -> bool {
         let Some(cookie) = change.cookie else {
             return false;
         };
@@ -18,21 +19,22 @@ impl Tracker {
             cookie,
             tuple: change.tuple(),
         };
-        self.let_socket_go(id, change);
-        let Some(connection) = self.connections.get_mut(&id) else {
+        self.let_socket_go(place, change);
+        let Some(connection) = self.connections.get_mut(place) else {
             return false;
         };
         connection.parked = Some(Box::new(change.clone()));
-        self.hidden.timewaits.parked.insert(key, id);
+        self.hidden.timewaits.parked.insert(key, place);
         let deadline = change.at.plus(ANSWER_NS);
         self.hidden.timewaits.unanswered.push_back((deadline, key));
+        self.note_due(deadline);
         true
     }
 
     /// Takes in the answer about a connection that was waited for.
-    pub(super) fn answer(&mut self, id: ConnId, key: TimewaitKey, event: &Timewait) {
+    pub(super) fn answer(&mut self, place: Place, key: TimewaitKey, event: &Timewait) {
         let lossy_until = self.lossy_until;
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         let Some(change) = connection.parked.take() else {
@@ -42,7 +44,7 @@ impl Tracker {
             event.news,
             TimewaitNews::Seen { .. } | TimewaitNews::Armed(_)
         ) {
-            self.close_parked(id, &change, Some(Ending::NoTimeWait));
+            self.close_parked(place, &change, Some(Ending::NoTimeWait));
             return;
         }
         let mut armed = event.clone();
@@ -54,9 +56,9 @@ impl Tracker {
             armed.error_ns = latest.since(change.at).unwrap_or(0);
         }
         let shown = connection.enter_timewait(&change, &armed, key, None, lossy_until);
-        self.hidden.timewaits.living.insert(key, id);
-        self.show(id, shown, change.at);
-        self.tell_held(id, change.at);
+        self.hidden.timewaits.living.insert(key, place);
+        self.show(place, shown, change.at);
+        self.tell_held(place, change.at);
     }
 
     /// Shows those of whom nobody answered in time.
@@ -65,11 +67,11 @@ impl Tracker {
             && deadline <= now
         {
             self.hidden.timewaits.unanswered.pop_front();
-            if let Some(id) = self.hidden.timewaits.parked.remove(&key)
-                && let Some(connection) = self.connections.get_mut(&id)
+            if let Some(place) = self.hidden.timewaits.parked.remove(&key)
+                && let Some(connection) = self.connections.get_mut(place)
                 && let Some(change) = connection.parked.take()
             {
-                self.close_parked(id, &change, None);
+                self.close_parked(place, &change, None);
             }
         }
     }
@@ -81,29 +83,29 @@ impl Tracker {
             cookie: question.cookie,
             tuple: question.tuple,
         };
-        if let Some(id) = self.hidden.timewaits.parked.remove(&key)
-            && let Some(connection) = self.connections.get_mut(&id)
+        if let Some(place) = self.hidden.timewaits.parked.remove(&key)
+            && let Some(connection) = self.connections.get_mut(place)
             && let Some(change) = connection.parked.take()
         {
-            self.close_parked(id, &change, None);
+            self.close_parked(place, &change, None);
         }
-        if let Some(id) = self.hidden.timewaits.living.remove(&key) {
-            self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::Missed));
+        if let Some(place) = self.hidden.timewaits.living.remove(&key) {
+            self.end(place, Ended::Unseen(Ending::NotSeen, Unknown::Missed));
         }
     }
 
     /// Ends a connection whose full socket closed; `ending` where it is known that no timewait socket
     /// followed.
-    fn close_parked(&mut self, id: ConnId, change: &StateChange, ending: Option<Ending>) {
+    fn close_parked(&mut self, place: Place, change: &StateChange, ending: Option<Ending>) {
         let lossy_until = self.lossy_until;
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         let error = connection.fresh_error(change);
         let closing_error = connection.closing_error(change);
         let span = connection.apply(change, lossy_until);
         let shown = connection.change(change, span);
-        self.show(id, Some(shown), change.at);
+        self.show(place, Some(shown), change.at);
         let error = match ending {
             Some(_) => closing_error.or(error),
             None => error,
@@ -113,6 +115,6 @@ impl Tracker {
             (Ending::TimeWaitOrClosed, Some(ending)) => ending,
             _ => judged,
         };
-        self.end(id, Ended::Closed(ending));
+        self.end(place, Ended::Closed(ending));
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! **Owns:** whose a connection is as time goes on, and for how long a close waits for its reset.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::model::{
     Existing, MonoNs, Segment, SegmentNews, Socket, StateChange, TcpState, Traffic, Tuple, Use,
 };
 use crate::track::connection::{Connection, Ended};
-use crate::track::output::{ConnId, Mark};
+use crate::track::connections::Place;
+use crate::track::map::Map;
+use crate::track::output::Mark;
 use crate::track::users::User;
 use crate::track::{Ending, Tracker};
 
@@ -22,35 +25,35 @@ const RESET_NS: u64 = 50_000_000;
 #[derive(Debug)]
 struct Listed {
     addr: Option<IpAddr>,
-    holder: Option<User>,
+    holder: Option<Rc<User>>,
 }
 
 /// A listening socket: its address, and whose it is.
-type Listener<'u> = (Option<IpAddr>, Option<&'u User>);
+type Listener<'u> = (Option<IpAddr>, Option<&'u Rc<User>>);
 
 /// Listening sockets by namespace and port, and closes that wait.
 #[derive(Debug, Default)]
 pub(super) struct Between {
-    listeners: HashMap<(u32, u16), Vec<ConnId>>,
+    listeners: Map<(u32, u16), Vec<Place>>,
     /// Those that are being listed, with whoever has them open; empty afterwards.
-    listed: HashMap<(u32, u16), Vec<Listed>>,
+    listed: Map<(u32, u16), Vec<Listed>>,
     /// Connections that have closed, and when their end is told at the latest, in the order of time.
-    pub(super) closing: VecDeque<(MonoNs, ConnId)>,
+    pub(super) closing: VecDeque<(MonoNs, Place)>,
 }
 
 impl Between {
-    pub(super) fn add_listener(&mut self, netns: Option<u32>, tuple: &Tuple, id: ConnId) {
+    pub(super) fn add_listener(&mut self, netns: Option<u32>, tuple: &Tuple, place: Place) {
         if let (Some(netns), Some(port)) = (netns, tuple.local.port) {
-            self.listeners.entry((netns, port)).or_default().push(id);
+            self.listeners.entry((netns, port)).or_default().push(place);
         }
     }
 
-    pub(super) fn forget_listener(&mut self, netns: Option<u32>, tuple: &Tuple, id: ConnId) {
+    pub(super) fn forget_listener(&mut self, netns: Option<u32>, tuple: &Tuple, place: Place) {
         let (Some(netns), Some(port)) = (netns, tuple.local.port) else {
             return;
         };
         if let Some(same) = self.listeners.get_mut(&(netns, port)) {
-            same.retain(|&other| other != id);
+            same.retain(|&other| other != place);
             if same.is_empty() {
                 self.listeners.remove(&(netns, port));
             }
@@ -62,24 +65,24 @@ impl Tracker {
     /// Takes in that a process uses a socket.
     pub(super) fn handle_use(&mut self, used: &Use) {
         self.handle_timeout(used.at);
-        let Some(id) = self.connection_at(used.socket, used.cookie) else {
+        let Some(place) = self.connection_at(used.socket, used.cookie) else {
             return;
         };
         let user = self.processes.user(&used.task);
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(place) {
             connection.used_by(user);
             connection.is_followed |= used.task_is_followed;
         }
-        self.show(id, None, used.at);
+        self.show(place, None, used.at);
     }
 
     /// Takes in that something happened to a connection between its changes.
     pub(super) fn handle_segment(&mut self, segment: &Segment) {
         self.handle_timeout(segment.at);
-        let Some(id) = self.connection_at(segment.socket, segment.cookie) else {
+        let Some(place) = self.connection_at(segment.socket, segment.cookie) else {
             return;
         };
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         connection.mark(Mark {
@@ -88,38 +91,38 @@ impl Tracker {
             what: segment.what,
         });
         if let (Some(ending), SegmentNews::ResetSent { .. }) = (connection.closing, segment.what) {
-            self.end(id, Ended::Closed(ending));
+            self.end(place, Ended::Closed(ending));
         }
     }
 
     /// Takes in what a connection carried whose socket is about to close.
     pub(super) fn handle_traffic(&mut self, traffic: &Traffic) {
         self.handle_timeout(traffic.at);
-        if let Some(id) = self.connection_at(traffic.socket, traffic.cookie)
-            && let Some(connection) = self.connections.get_mut(&id)
+        if let Some(place) = self.connection_at(traffic.socket, traffic.cookie)
+            && let Some(connection) = self.connections.get_mut(place)
         {
             connection.traffic = Some(Box::new(*traffic));
         }
     }
 
     /// The connection that lives at a socket, or was found with its cookie and has not changed yet.
-    fn connection_at(&self, socket: Socket, cookie: Option<u64>) -> Option<ConnId> {
-        let id = match self.identity.at_socket(socket) {
-            Some(id) => id,
+    fn connection_at(&self, socket: Socket, cookie: Option<u64>) -> Option<Place> {
+        let place = match self.identity.at_socket(socket) {
+            Some(place) => place,
             None => self.identity.found_with(cookie?)?,
         };
-        let known = self.connections.get(&id)?.cookie;
+        let known = self.connections.get(place)?.cookie;
         let is_other = known.zip(cookie).is_some_and(|(mine, other)| mine != other);
-        (!is_other).then_some(id)
+        (!is_other).then_some(place)
     }
 
     /// Notes whose socket changes, where its user does that.
-    pub(super) fn note_user(&mut self, id: ConnId, change: &StateChange) {
+    pub(super) fn note_user(&mut self, place: Place, change: &StateChange) {
         if change.task_holds_socket != Some(true) || change.is_killed() || change.task.is_kernel {
             return;
         }
         let user = self.processes.user(&change.task);
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         // Whoever exits lets go of what it inherited, too; and who ends a listener may be `ss -K`.
@@ -129,19 +132,20 @@ impl Tracker {
         }
     }
 
+    /// Returns whether it is to be looked whose listener a connection came to.
+    pub(super) fn wants_listener(&self, place: Place) -> bool {
+        let connection = self.connections.get(place);
+        connection.is_some_and(Connection::wants_listener)
+    }
+
     /// Looks whose listener a connection of the other end came to.
-    pub(super) fn find_listener(&mut self, id: ConnId, tuple: &Tuple) {
-        let wants = |id| {
-            self.connections
-                .get(&id)
-                .is_some_and(Connection::wants_listener)
-        };
-        if !tuple.is_complete() || !wants(id) {
+    pub(super) fn find_listener(&mut self, place: Place, tuple: &Tuple) {
+        if !tuple.is_complete() {
             return;
         }
-        let netns = self.connections.get(&id).and_then(Connection::netns);
+        let netns = self.connections.get(place).and_then(Connection::netns);
         let opener = netns.and_then(|netns| self.owner_of_listener(netns, tuple));
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(place) {
             connection.users.opened_by = opener;
             connection.users.is_listener_sought = true;
         }
@@ -163,14 +167,14 @@ impl Tracker {
 
     /// Ends the time in which listeners are listed: from now on each is a connection.
     pub(super) fn listeners_complete(&mut self) {
-        self.between.listed = HashMap::new();
+        self.between.listed = Map::default();
     }
 
     /// Returns whose the listener is that a connection came to; nobody where several could be that belong to several.
-    fn owner_of_listener(&self, netns: u32, tuple: &Tuple) -> Option<User> {
+    fn owner_of_listener(&self, netns: u32, tuple: &Tuple) -> Option<Rc<User>> {
         let key = (netns, tuple.local.port?);
-        let ids = self.between.listeners.get(&key).into_iter().flatten();
-        let living = ids.filter_map(|id| self.connections.get(id));
+        let places = self.between.listeners.get(&key).into_iter().flatten();
+        let living = places.filter_map(|&place| self.connections.get(place));
         let mut listeners: Vec<Listener<'_>> = living
             .map(|one| {
                 let users = &one.users;
@@ -196,12 +200,12 @@ impl Tracker {
         let is_the_only_one = candidates
             .iter()
             .all(|other| other.is_some_and(|other| other.pid == owner.pid));
-        is_the_only_one.then(|| owner.clone())
+        is_the_only_one.then(|| Rc::clone(owner))
     }
 
     /// Ends a connection that changed to CLOSE, at once or when its reset has come.
-    pub(super) fn close(&mut self, id: ConnId, ending: Ending, last: TcpState, at: MonoNs) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+    pub(super) fn close(&mut self, place: Place, ending: Ending, last: TcpState, at: MonoNs) {
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         let ending = match &connection.traffic {
@@ -209,21 +213,23 @@ impl Tracker {
             None => ending,
         };
         if !(self.follows.resets && ending.may_send_reset()) {
-            self.end(id, Ended::Closed(ending));
+            self.end(place, Ended::Closed(ending));
             return;
         }
         connection.closing = Some(ending);
-        self.between.closing.push_back((at.plus(RESET_NS), id));
+        let deadline = at.plus(RESET_NS);
+        self.between.closing.push_back((deadline, place));
+        self.note_due(deadline);
     }
 
     /// Ends those connections of which no reset is waited for any longer.
     pub(super) fn end_closing(&mut self, now: MonoNs) {
-        while let Some(&(deadline, id)) = self.between.closing.front()
+        while let Some(&(deadline, place)) = self.between.closing.front()
             && deadline <= now
         {
             self.between.closing.pop_front();
-            if let Some(ending) = self.connections.get(&id).and_then(|one| one.closing) {
-                self.end(id, Ended::Closed(ending));
+            if let Some(ending) = self.connections.get(place).and_then(|one| one.closing) {
+                self.end(place, Ended::Closed(ending));
             }
         }
     }

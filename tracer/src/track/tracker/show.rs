@@ -7,18 +7,19 @@ use std::collections::VecDeque;
 use crate::model::MonoNs;
 use crate::track::Tracker;
 use crate::track::connection::Connection;
-use crate::track::output::{Change, ConnId, Output};
+use crate::track::connections::Place;
+use crate::track::output::{Change, Output};
 use crate::track::selection::Verdict;
 
 impl Tracker {
     /// Shows a change, if there is one, as its connection's verdict has it.
-    pub(super) fn show(&mut self, id: ConnId, shown: Option<Change>, at: MonoNs) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+    pub(super) fn show(&mut self, place: Place, shown: Option<Change>, at: MonoNs) {
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         connection.judge(&self.selection);
         if let Some(shown) = shown {
-            connection.held.push(shown);
+            connection.hold(shown);
         }
         match connection.verdict {
             Verdict::Hidden => connection.held = Vec::new(),
@@ -30,7 +31,9 @@ impl Tracker {
             Verdict::Shown if connection.waits => {}
             Verdict::Shown => {
                 connection.waits = true;
-                self.deadlines.push_back((at.plus(self.limits.hold_ns), id));
+                let deadline = at.plus(self.limits.hold_ns);
+                self.deadlines.push_back((deadline, place));
+                self.note_due(deadline);
             }
         }
     }
@@ -39,6 +42,9 @@ impl Tracker {
 /// Lets the held changes of a connection go, with all that is known of it now.
 pub(super) fn release(connection: &mut Connection, outputs: &mut VecDeque<Output>) {
     connection.waits = false;
+    if connection.held.is_empty() {
+        return;
+    }
     for change in std::mem::take(&mut connection.held) {
         outputs.push_back(Output::Change(connection.complete(change)));
     }

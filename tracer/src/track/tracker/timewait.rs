@@ -7,8 +7,9 @@ use crate::model::{
     Existing, MonoNs, StateChange, TcpState, Ticks, Timewait, TimewaitEnd, TimewaitNews,
 };
 use crate::track::connection::{Connection, Ended, Moment};
+use crate::track::connections::Place;
 use crate::track::hidden::{Follows, Pending, TimewaitKey, Timewaits};
-use crate::track::output::{ConnId, Held, Output, Unknown};
+use crate::track::output::{Held, Output, Unknown};
 use crate::track::selection::Verdict;
 use crate::track::{Ending, Tracker};
 
@@ -30,20 +31,20 @@ impl Tracker {
             cookie,
             tuple: event.tuple,
         };
-        if let Some(id) = self.hidden.timewaits.parked.remove(&key) {
-            self.answer(id, key, event);
+        if let Some(place) = self.hidden.timewaits.parked.remove(&key) {
+            self.answer(place, key, event);
             return;
         }
-        let Some(&id) = self.hidden.timewaits.living.get(&key) else {
+        let Some(&place) = self.hidden.timewaits.living.get(&key) else {
             self.handle_unknown(cookie, event);
             return;
         };
         match event.news {
-            TimewaitNews::Armed(ticks) => self.rearm(id, event, Some(ticks.expires)),
-            TimewaitNews::Seen { .. } => self.rearm(id, event, None),
-            TimewaitNews::Ended { end, timer } => self.end_timewait(id, key, event, end, timer),
+            TimewaitNews::Armed(ticks) => self.rearm(place, event, Some(ticks.expires)),
+            TimewaitNews::Seen { .. } => self.rearm(place, event, None),
+            TimewaitNews::Ended { end, timer } => self.end_timewait(place, key, event, end, timer),
             TimewaitNews::Absent => {
-                self.end_timewait(id, key, event, TimewaitEnd::Unknown, None);
+                self.end_timewait(place, key, event, TimewaitEnd::Unknown, None);
             }
         }
     }
@@ -51,7 +52,8 @@ impl Tracker {
     fn handle_unknown(&mut self, cookie: u64, event: &Timewait) {
         match event.news {
             TimewaitNews::Armed(_) => {
-                self.hidden.timewaits.begin(cookie, event);
+                let deadline = self.hidden.timewaits.begin(cookie, event);
+                self.note_due(deadline);
             }
             TimewaitNews::Ended { .. } => self.hidden.timewaits.end_pending(cookie, event),
             TimewaitNews::Seen { .. } | TimewaitNews::Absent => {}
@@ -60,7 +62,7 @@ impl Tracker {
 
     /// Judges a socket that changes to CLOSE: whether its connection goes on in a timewait socket.
     /// Returns whether it is dealt with.
-    pub(super) fn leave_full_socket(&mut self, id: ConnId, change: &StateChange) -> bool {
+    pub(super) fn leave_full_socket(&mut self, place: Place, change: &StateChange) -> bool {
         if change.to != TcpState::Close || !goes_on(change.from) {
             return false;
         }
@@ -68,25 +70,25 @@ impl Tracker {
             Timewaits::Unseen => false,
             Timewaits::Hooked => match self.hidden.timewaits.take_pending(change.cookie) {
                 Some(pending) => {
-                    self.take_over(id, change, pending);
+                    self.take_over(place, change, pending);
                     true
                 }
                 None => false,
             },
-            Timewaits::Asked => self.park(id, change),
+            Timewaits::Asked => self.park(place, change),
         }
     }
 
     /// How a connection ends that does not go on in a timewait socket though it could have, where that
     /// is known. To be asked before the change is taken in.
-    pub(super) fn without_timewait(&self, id: ConnId, change: &StateChange) -> Option<Ending> {
+    pub(super) fn without_timewait(&self, place: Place, change: &StateChange) -> Option<Ending> {
         if self.follows.timewaits != Timewaits::Hooked
             || change.to != TcpState::Close
             || !goes_on(change.from)
         {
             return None;
         }
-        let connection = self.connections.get(&id)?;
+        let connection = self.connections.get(place)?;
         if change.timewait_made {
             // Its record was lost, or came so long before that it was given up.
             return Some(Ending::TimeWaitOrClosed);
@@ -104,14 +106,14 @@ impl Tracker {
     }
 
     /// Lets a connection go on in the timewait socket that began before its full one closed.
-    fn take_over(&mut self, id: ConnId, change: &StateChange, pending: Pending) {
+    fn take_over(&mut self, place: Place, change: &StateChange, pending: Pending) {
         let Pending { armed, ended } = pending;
         let Some(cookie) = armed.cookie else {
             return;
         };
         let lossy_until = self.lossy_until;
-        self.let_socket_go(id, change);
-        let Some(connection) = self.connections.get_mut(&id) else {
+        self.let_socket_go(place, change);
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         let expires = match armed.news {
@@ -123,38 +125,39 @@ impl Tracker {
             tuple: armed.tuple,
         };
         let shown = connection.enter_timewait(change, &armed, key, expires, lossy_until);
-        self.hidden.timewaits.living.insert(key, id);
-        self.show(id, shown, armed.at);
-        self.tell_held(id, armed.at);
+        self.hidden.timewaits.living.insert(key, place);
+        self.show(place, shown, armed.at);
+        self.tell_held(place, armed.at);
         if let Some(ended) = ended {
             self.handle_timewait(&ended);
         }
     }
 
     /// Tells that a timewait socket holds a connection which stays in FIN_WAIT2, as far as it is shown.
-    pub(super) fn tell_held(&mut self, id: ConnId, at: MonoNs) {
+    pub(super) fn tell_held(&mut self, place: Place, at: MonoNs) {
         let is_told = self
             .connections
-            .get(&id)
+            .get(place)
             .is_some_and(|connection| connection.is_shown_in(TcpState::FinWait2));
         if is_told {
-            self.outputs.push_back(Output::Held(Held { conn: id, at }));
+            self.outputs
+                .push_back(Output::Held(Held { conn: place.id, at }));
         }
     }
 
     /// Takes in that a timewait socket's timer was set anew, or that it was looked at.
-    fn rearm(&mut self, id: ConnId, event: &Timewait, expires: Option<u64>) {
+    fn rearm(&mut self, place: Place, event: &Timewait, expires: Option<u64>) {
         let lossy_until = self.lossy_until;
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         let shown = connection.stay_in_timewait(event, expires, lossy_until);
-        self.show(id, shown, event.at);
+        self.show(place, shown, event.at);
     }
 
     fn end_timewait(
         &mut self,
-        id: ConnId,
+        place: Place,
         key: TimewaitKey,
         event: &Timewait,
         end: TimewaitEnd,
@@ -165,7 +168,7 @@ impl Tracker {
             armings, tick_ns, ..
         } = self.follows;
         let lossy_until = self.lossy_until;
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
         if !armings {
@@ -174,19 +177,18 @@ impl Tracker {
         let missed = connection.catch_up(event, timer, tick_ns, lossy_until);
         let in_time_wait = event.substate == TcpState::TimeWait;
         let last = connection.leave_timewait(event, end, lossy_until);
-        self.show(id, missed, event.at);
-        self.show(id, Some(last), event.at);
+        self.show(place, missed, event.at);
+        self.show(place, Some(last), event.at);
         let ending = match in_time_wait {
             true => Ending::TimeWaitOver(end),
             false => Ending::FinWait2Over(end),
         };
-        self.end(id, Ended::Closed(ending));
+        self.end(place, Ended::Closed(ending));
     }
 
     /// Takes in a timewait socket that was there before the trace.
     pub(super) fn handle_existing_timewait(&mut self, existing: &Existing) {
-        let id = self.number();
-        let mut connection = Connection::found(id, existing, None);
+        let mut connection = Connection::found(self.number(), existing, None);
         let key = TimewaitKey {
             cookie: existing.cookie,
             tuple: existing.tuple,
@@ -196,11 +198,11 @@ impl Tracker {
         if connection.verdict == Verdict::Hidden {
             return;
         }
-        connection.held.push(connection.found_change(existing.at));
-        self.add(connection);
-        self.hidden.timewaits.living.insert(key, id);
-        self.show(id, None, existing.at);
-        self.tell_held(id, existing.at);
+        connection.hold(connection.found_change(existing.at));
+        let place = self.add(connection);
+        self.hidden.timewaits.living.insert(key, place);
+        self.show(place, None, existing.at);
+        self.tell_held(place, existing.at);
     }
 
     /// Lets go the connections in timewait sockets whose end must have been lost. Only what is lost
@@ -214,30 +216,30 @@ impl Tracker {
         }
         self.swept = now;
         self.sweep_requests(now);
-        let mut overdue: Vec<(ConnId, TimewaitKey)> = Vec::new();
-        for (&key, &id) in &self.hidden.timewaits.living {
+        let mut overdue: Vec<(Place, TimewaitKey)> = Vec::new();
+        for (&key, &place) in &self.hidden.timewaits.living {
             let seen_at = self
                 .connections
-                .get(&id)
-                .and_then(|connection| connection.timewait?.seen_at);
+                .get(place)
+                .and_then(|connection| connection.timewait.as_ref()?.seen_at);
             if seen_at.is_some_and(|seen| {
                 seen <= lossy_until && now.since(seen).is_some_and(|ns| ns > OVERDUE * LONGEST_NS)
             }) {
-                overdue.push((id, key));
+                overdue.push((place, key));
             }
         }
         overdue.sort_unstable();
-        for (id, key) in overdue {
+        for (place, key) in overdue {
             self.hidden.timewaits.living.remove(&key);
-            self.end(id, Ended::Unseen(Ending::NotSeen, Unknown::Loss));
+            self.end(place, Ended::Unseen(Ending::NotSeen, Unknown::Loss));
         }
     }
 
     /// The socket of a connection is gone, though the connection is not.
-    pub(super) fn let_socket_go(&mut self, id: ConnId, change: &StateChange) {
-        if let Some(connection) = self.connections.get_mut(&id) {
+    pub(super) fn let_socket_go(&mut self, place: Place, change: &StateChange) {
+        if let Some(connection) = self.connections.get_mut(place) {
             self.identity.forget(
-                id,
+                place,
                 Some(change.socket),
                 connection.cookie,
                 &connection.tuple,
