@@ -17,11 +17,15 @@ pub struct ConnId(pub u64);
 
 /// One thing to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most outputs are changes: boxed, each would be allocated"
+)]
 pub enum Output {
     /// A state change.
     Change(Change),
     /// A connection that has ended, or is still open at the end of the trace.
-    Timeline(Timeline),
+    Timeline(Box<Timeline>),
     /// Changes were lost.
     Loss(Loss),
     /// A timewait socket holds a connection from now on, which stays in FIN_WAIT2: no change says so.

@@ -61,7 +61,7 @@ fn run(events: impl IntoIterator<Item = Event>) -> Vec<Output> {
 
 fn timelines(outputs: Vec<Output>) -> Vec<Timeline> {
     let timeline = |output| match output {
-        Output::Timeline(timeline) => Some(timeline),
+        Output::Timeline(timeline) => Some(*timeline),
         _ => None,
     };
     outputs.into_iter().filter_map(timeline).collect()

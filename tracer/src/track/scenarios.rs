@@ -34,7 +34,7 @@ fn timelines(outputs: &[Output]) -> Vec<&Timeline> {
     let mut found = Vec::new();
     for output in outputs {
         if let Output::Timeline(timeline) = output {
-            found.push(timeline);
+            found.push(&**timeline);
         }
     }
     found

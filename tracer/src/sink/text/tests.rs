@@ -263,7 +263,7 @@ fn summary() -> crate::stats::Summary {
     }
     builder.add(&Output::Loss(loss()));
     for timeline in timelines(WIDEST_V4) {
-        builder.add(&Output::Timeline(timeline));
+        builder.add(&Output::Timeline(Box::new(timeline)));
     }
     let compared = |counter, agree| Comparison {
         counter,

@@ -61,7 +61,7 @@ fn request(end: Option<RequestEnd>) -> Origin {
 }
 
 fn timeline(conn: u64, ended: Ending, rearmed: u32) -> Output {
-    Output::Timeline(Timeline {
+    Output::Timeline(Box::new(Timeline {
         ended_at: None,
         people: crate::track::People::default(),
         figures: None,
@@ -80,7 +80,7 @@ fn timeline(conn: u64, ended: Ending, rearmed: u32) -> Output {
         timewait_end: None,
         rearmed,
         half_open_end: None,
-    })
+    }))
 }
 
 fn summary(methods: Methods, outputs: &[Output]) -> Summary {

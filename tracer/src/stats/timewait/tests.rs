@@ -133,7 +133,7 @@ impl Host {
     }
 
     fn timeline(&mut self, conn: Conn, ended: Option<Ending>, rearmed: u32) {
-        self.figures.add(&Output::Timeline(Timeline {
+        self.figures.add(&Output::Timeline(Box::new(Timeline {
             ended_at: None,
             people: track::People::default(),
             figures: None,
@@ -155,7 +155,7 @@ impl Host {
             timewait_end: None,
             rearmed,
             half_open_end: None,
-        }));
+        })));
     }
 
     fn report(&self, at: u64) -> Report {
