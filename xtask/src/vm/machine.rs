@@ -29,9 +29,9 @@ const VERDICT: &str = "tracer-vm: ";
 /// After these lines nothing good follows.
 const HANGS: &[&str] = &["Kernel panic - not syncing", "soft lockup"];
 
-/// The longest time without a line; a single test may take a good minute, and again where that cannot
-/// be judged.
-const SILENCE: Duration = Duration::from_secs(300);
+/// The longest time without a line; the scenes with timewait sockets share one play of a good minute, which an emulated machine
+/// took five for while another one ran beside it.
+const SILENCE: Duration = Duration::from_secs(600);
 
 /// The longest time in all: an emulated machine needs a few seconds for each start of the agent, whose
 /// programs the kernel verifies again each time.
