@@ -94,7 +94,7 @@ pub(crate) fn emit_silently<R: 'static>(
 /// Reserves room for records behind one another, `size` bytes in all, which the verifier must know; null where there is
 /// none.
 ///
-/// A record that is told with another one costs no second reservation, and that is most of what it costs: it takes the
+/// A record that is told with another one costs no second reservation, and that is a good part of what it costs: it takes the
 /// ring buffer's lock, and submitting waits until all that was written has left for the other CPUs.
 #[inline(always)]
 pub(crate) fn reserve(size: usize) -> *mut u8 {

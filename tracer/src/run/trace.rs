@@ -40,9 +40,9 @@ use crate::store::Recorder;
 const REST: Duration = Duration::from_millis(5);
 /// How often the clocks are read together, so that evidence shows when one was set.
 const CLOCK_PACE: Duration = Duration::from_secs(10);
-/// By how much a record may come before one that is older, in nanoseconds: the time is read first, the place taken then, and
-/// in between a CPU may be taken away.
-const DISORDER_NS: u64 = 10_000_000;
+/// How much later than a moment a record must be for all that is older to have been read, in nanoseconds: a record's time is read
+/// first, its place taken then, and in between a CPU may be taken away. Generous, since to read on costs little.
+const LATE_NS: u64 = 10_000_000;
 /// How often a quiet host is looked after: losses, and whether anybody still reads.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -204,7 +204,7 @@ impl<T: Teller> Tracing<T> {
             let emptied = tracing.read()?;
             tracing.keep();
             let last = tracing.turn.batch.last_at();
-            if emptied || last.is_some_and(|at| at > listed.plus(DISORDER_NS)) {
+            if emptied || last.is_some_and(|at| at > listed.plus(LATE_NS)) {
                 break;
             }
         }
