@@ -5,6 +5,8 @@
 
 use core::mem::size_of;
 
+use crate::RingConfig;
+
 /// An offset that the running kernel has not: the field is unknown.
 pub const ABSENT: u32 = u32::MAX;
 
@@ -404,6 +406,8 @@ pub struct Config {
     pub minisock: MinisockConfig,
     /// For the processes that are followed.
     pub follow: FollowConfig,
+    /// For what is handed over.
+    pub rings: RingConfig,
 }
 
 /// Size of a [`Config`] in bytes.
@@ -565,6 +569,12 @@ impl Config {
             task_tgid: ABSENT,
             reserved: 0,
         },
+        rings: RingConfig {
+            cpus: 1,
+            pages: 1,
+            stores_in_order: 0,
+            reserved: 0,
+        },
     };
 
     /// Returns the value of the field that a [`placeholder`] stands for.
@@ -607,5 +617,6 @@ const _: () = {
                 + size_of::<UsageConfig>()
                 + size_of::<TrafficOffsets>()
                 + size_of::<FollowConfig>()
+                + size_of::<RingConfig>()
     );
 };

@@ -1,23 +1,16 @@
 //! Handing a record over, or counting it as lost.
 
-use core::mem::MaybeUninit;
-
 use aya_ebpf::{
     EbpfContext,
     bindings::BPF_F_MMAPABLE,
-    helpers::{
-        bpf_get_smp_processor_id,
-        generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit},
-    },
+    helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_boot_ns},
     macros::map,
-    maps::{Array, RingBuf},
+    maps::Array,
 };
 use aya_log_ebpf::debug;
 use tracer_ebpf::{LossCounter, is_beside};
 
-/// The one ring buffer; the agent sets its size before loading.
-#[map]
-static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+use crate::rings::{reserve, submit};
 
 /// What each CPU lost, by its number; the agent makes room for each before loading, and reads it as memory.
 #[map]
@@ -46,9 +39,6 @@ struct Header {
 /// Reserves a record, lets `fill` write it, and submits it; or counts it as lost. Returns which.
 ///
 /// `fill` gets a record whose kind, size, CPU and time are written and must write all the rest.
-///
-/// Submitting wakes the agent only when it has read everything before: that is the ring buffer's
-/// own rule, and the cheapest one.
 #[inline(always)]
 pub(crate) fn emit<C: EbpfContext, R: 'static>(
     ctx: &C,
@@ -79,34 +69,16 @@ pub(crate) fn emit_silently<R: 'static>(
     mono_ns: u64,
     fill: impl FnOnce(*mut R),
 ) -> bool {
-    let Some(mut entry) = EVENTS.reserve::<R>(0) else {
+    let Some(room) = reserve(size_of::<R>()) else {
         count_lost(kind, mono_ns);
         return false;
     };
-    let record = MaybeUninit::as_mut_ptr(&mut entry);
-    // SAFETY: the entry is a reserved record, aligned to eight bytes by the ring buffer.
+    let record: *mut R = room.at.cast();
+    // SAFETY: there is room for a record, and it begins at a multiple of eight bytes.
     unsafe { begin(record, kind, mono_ns) };
     fill(record);
-    entry.submit(0);
+    submit(room);
     true
-}
-
-/// Reserves room for records behind one another, `size` bytes in all, which the verifier must know; null where there is
-/// none.
-///
-/// A record that is told with another one costs no second reservation, and that is a good part of what it costs: it takes the
-/// ring buffer's lock, and submitting waits until all that was written has left for the other CPUs.
-#[inline(always)]
-pub(crate) fn reserve(size: usize) -> *mut u8 {
-    // SAFETY: the map is a ring buffer; the verifier demands that what is reserved be submitted.
-    unsafe { bpf_ringbuf_reserve((&raw const EVENTS).cast_mut().cast(), size as u64, 0).cast() }
-}
-
-/// Hands over what [`reserve`] gave, written whole.
-#[inline(always)]
-pub(crate) unsafe fn submit(room: *mut u8) {
-    // SAFETY: the caller has it from `reserve`.
-    unsafe { bpf_ringbuf_submit(room.cast(), 0) }
 }
 
 /// Writes how a record begins.

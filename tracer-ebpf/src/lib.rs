@@ -1,6 +1,6 @@
 //! The byte layouts that the kernel side and the agent agree on.
 //!
-//! **Owns:** the records that cross the ring buffer, and the configuration that the agent writes
+//! **Owns:** the records that cross the ring buffers, how these lie in memory, and the configuration that the agent writes
 //! into the object's read-only data before it is loaded.
 //! **Never:** anything but integers and byte arrays, and no dependency: the same file compiles for
 //! the kernel and for the host, without features.
@@ -16,6 +16,7 @@ mod config;
 mod minisock;
 mod process;
 mod record;
+mod ring;
 mod traffic;
 
 pub use age::*;
@@ -24,6 +25,7 @@ pub use config::*;
 pub use minisock::*;
 pub use process::*;
 pub use record::*;
+pub use ring::*;
 pub use traffic::*;
 
 /// Returns whether records of a kind tell of no change of a state: what is then lost with one.

@@ -10,6 +10,8 @@
 
 #![cfg_attr(target_arch = "bpf", no_std)]
 #![cfg_attr(target_arch = "bpf", no_main)]
+// For the one instruction that the compiler does not make.
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
 mod ages;
@@ -35,6 +37,8 @@ mod minisocks;
 mod processes;
 #[cfg(target_arch = "bpf")]
 mod refusal;
+#[cfg(target_arch = "bpf")]
+mod rings;
 #[cfg(target_arch = "bpf")]
 mod segments;
 #[cfg(target_arch = "bpf")]

@@ -1,4 +1,4 @@
-//! What the kernel side writes into the ring buffer, and what it counts when it cannot.
+//! What the kernel side writes into the ring buffers, and what it counts when it cannot.
 
 use core::mem::{offset_of, size_of};
 
@@ -113,7 +113,7 @@ pub struct StateChangeRecord {
 /// Size of a [`StateChangeRecord`] in bytes.
 pub const STATE_CHANGE_SIZE: usize = size_of::<StateChangeRecord>();
 
-/// What one CPU could not write into the ring buffer, as a value of the `LOSSES` map.
+/// What one CPU could not write into its ring buffers, as a value of the `LOSSES` map.
 ///
 /// The agent writes a new number into the `EPOCH` map each time it has read the counters; the
 /// first loss after that starts a new interval.

@@ -21,13 +21,14 @@ use tracer_ebpf::{
 
 use crate::{
     closing::write_traffic,
-    emit::{begin, count_lost, now_ns, reserve, say_full, submit},
+    emit::{begin, count_lost, now_ns, say_full},
     filter::{Halves, mapped, passes_netns, passes_remote},
     follow::is_followed,
     loaded::{configured, placed, present},
     minisocks::{Child, forget_child, note_child},
     processes::Task,
     refusal::timewait_fate,
+    rings::{reserve, submit},
     users,
 };
 
@@ -76,24 +77,18 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
         if holds {
             task.tell(mono_ns);
         }
-        // What a connection carried is told just before it closes, in the same piece of the ring buffer.
+        // What a connection carried is told just before it closes, in the same piece of the ring.
         let closes = new_state == TCP_CLOSE && old_state != TCP_LISTEN;
-        let room = match closes {
-            true => reserve(TRAFFIC_SIZE + STATE_CHANGE_SIZE),
-            false => reserve(STATE_CHANGE_SIZE),
-        };
-        if room.is_null() {
+        let before = if closes { TRAFFIC_SIZE } else { 0 };
+        let Some(room) = reserve(before + STATE_CHANGE_SIZE) else {
             if closes {
                 count_lost(KIND_TRAFFIC, mono_ns);
             }
             count_lost(KIND_STATE_CHANGE, mono_ns);
             say_full(ctx);
             return None;
-        }
-        let record: *mut StateChangeRecord = match closes {
-            true => room.wrapping_add(TRAFFIC_SIZE).cast(),
-            false => room.cast(),
         };
+        let record: *mut StateChangeRecord = room.at.wrapping_add(before).cast();
         begin(record, KIND_STATE_CHANGE, mono_ns);
         (*record).socket = socket as u64;
         (*record).old_state = old_state as u16;
@@ -118,7 +113,14 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
         }
         write_socket(socket, &wanted, cookie, flags, record);
         if closes {
-            write_traffic(room.cast(), mono_ns, socket, wanted.tcp, cookie, old_state);
+            write_traffic(
+                room.at.cast(),
+                mono_ns,
+                socket,
+                wanted.tcp,
+                cookie,
+                old_state,
+            );
         }
         // Of a change that is lost nobody learns who uses the socket, so a later use is to be told.
         users::note(cookie, holds.then_some(&task));

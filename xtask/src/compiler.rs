@@ -75,7 +75,7 @@ pub(crate) fn debian(place: &Place) -> Result<Option<Compiler>> {
     link(&place::cargo(), &bin.join("cargo"))?;
     Ok(Some(Compiler {
         toolchain: toolchain.display().to_string(),
-        bootstrap: "aya_ebpf",
+        bootstrap: "aya_ebpf,tracer_object",
         version: about.version,
     }))
 }

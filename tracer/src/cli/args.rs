@@ -210,9 +210,10 @@ pub struct TraceArgs {
     /// where the kernel allows it, else timer, else diag.
     #[arg(long, value_enum, value_name = "METHOD", default_value_t = TimeWaitArg::Auto)]
     pub time_wait: TimeWaitArg,
-    /// Size of the ring buffer, such as 8M; rounded up to a power of two.
-    #[arg(long, value_name = "BYTES", value_parser = parse_ring_size, default_value = "8M")]
-    pub ring_size: RingSize,
+    /// Size of the ring buffers of all CPUs together, such as 64M; each CPU's is rounded to a power of two. Without it,
+    /// 8M, or 512K for each CPU if that is more.
+    #[arg(long, value_name = "BYTES", value_parser = parse_ring_size)]
+    pub ring_size: Option<RingSize>,
     /// Most connections followed at once; beyond it the oldest is let go, and counted.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,

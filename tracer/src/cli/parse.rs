@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::record::Rotate;
 use crate::model::{Prefix, TcpState, printable};
 
-/// Smallest ring buffer: a page.
+/// Least room for the ring buffers of all CPUs: a page, which each of them has at least.
 const RING_MIN: u64 = 4096;
 /// Largest: what the kernel takes for a map of this kind on any machine, and room enough.
 const RING_MAX: u64 = 1 << 30;
@@ -22,7 +22,7 @@ const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// What the kernel keeps of a task's name (`TASK_COMM_LEN`, without the zero at its end).
 const COMM_MAX: usize = 15;
 
-/// Size of the ring buffer in bytes: a power of two from a page to a gibibyte.
+/// Size of the ring buffers of all CPUs in bytes: a power of two from a page to a gibibyte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingSize(pub u32);
 

@@ -36,8 +36,8 @@ pub struct Plan {
     pub time_wait: TimeWaitArg,
     /// Whether network namespaces of others are looked into while it is traced, which takes privileges.
     pub keep_privileges: bool,
-    /// Size of the ring buffer in bytes.
-    pub ring_bytes: u32,
+    /// Size of the ring buffers in bytes, if it is not to be the usual one.
+    pub ring_bytes: Option<u32>,
     /// The program that is run and traced until it ends, and its arguments; empty where none is.
     pub command: Vec<OsString>,
     /// When to stop by itself.
@@ -151,7 +151,7 @@ impl Plan {
             },
             keep_privileges: args.trace.keep_privileges
                 || matches!(args.trace.time_wait, TimeWaitArg::Diag),
-            ring_bytes: args.trace.ring_size.0,
+            ring_bytes: args.trace.ring_size.map(|size| size.0),
             command: args.command,
             duration: args.trace.duration,
             output: OutputPlan::new(&args.output),

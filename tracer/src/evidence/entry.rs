@@ -41,14 +41,14 @@ pub enum Entry {
     End(MonoNs),
 }
 
-/// What one turn of a trace took in: records from the ring buffer first, answers next, and then time.
+/// What one turn of a trace took in: records from the ring buffers first, answers next, and then time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Turn {
     /// Records as the kernel side wrote them.
     pub batch: Batch,
     /// Losses that were learnt of after these records had been read.
     pub losses: Vec<Loss>,
-    /// Whether the ring buffer was empty then.
+    /// Whether the ring buffers held no more then that was made before.
     pub emptied: bool,
     /// Questions that were asked, and the answers.
     pub asked: Option<Asked>,
@@ -146,7 +146,7 @@ pub struct Head {
     pub clock: Clock,
     /// Time zone of the host.
     pub zone: TimeZoneOf,
-    /// Size of the ring buffer in bytes.
+    /// Size of the ring buffers of all CPUs together in bytes.
     pub ring_bytes: u32,
     /// Most connections that were followed at once.
     pub max_connections: u64,

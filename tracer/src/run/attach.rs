@@ -17,8 +17,8 @@ pub(super) fn refuse_host() -> Result<(), Failure> {
         && release < preflight::OLDEST_KERNEL
     {
         return Err(Failure::NotAllowed(format!(
-            "cannot trace on Linux {release}: the BPF ring buffer came with Linux {}; boot a newer \
-             kernel",
+            "cannot trace on Linux {release}: what takes a ring buffer in one step (BPF_XCHG) came with \
+             Linux {}; boot a newer kernel",
             preflight::OLDEST_KERNEL
         )));
     }

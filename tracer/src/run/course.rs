@@ -83,7 +83,7 @@ enum Stage {
     /// What existed is being listed; nothing is told yet.
     Listing,
     Running,
-    /// It was told to end at this moment; what is still in the ring buffer is read.
+    /// It was told to end at this moment; what is still in the ring buffers is read.
     Closing(MonoNs),
     /// All has been read.
     Drained,
@@ -218,7 +218,7 @@ impl<T: Teller> Course<T> {
         self.tell()
     }
 
-    /// Takes in what was read from the ring buffer, and whether that emptied it.
+    /// Takes in what was read from the ring buffers, and whether that emptied them.
     pub(super) fn records(
         &mut self,
         batch: &Batch,
@@ -390,7 +390,7 @@ impl<T: Teller> Course<T> {
         Ok(())
     }
 
-    /// It was told to end; turns follow, until the ring buffer is empty or they are newer.
+    /// It was told to end; turns follow, until the ring buffers are empty or they are newer.
     fn close(&mut self, closing: Closing) -> Result<(), Failure> {
         if self.stage == Stage::Listing {
             // Its begin could not be recorded.

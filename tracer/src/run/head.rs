@@ -17,6 +17,8 @@ pub(super) struct Attached {
     /// Whether resets that this host sends are told, and the kernel's reasons for them.
     pub(super) tells_resets: bool,
     pub(super) reset_reasons: ResetReasons,
+    /// Size of the ring buffers.
+    pub(super) ring_bytes: u32,
     pub(super) start: MonoNs,
     pub(super) clock: Clock,
     /// What the host does not allow.
@@ -61,7 +63,7 @@ pub(super) fn head(plan: &Plan, attached: Attached) -> Head {
         start: attached.start,
         clock: attached.clock,
         zone: zone::here(),
-        ring_bytes: plan.ring_bytes,
+        ring_bytes: attached.ring_bytes,
         max_connections: plan.limits.connections as u64,
         hold_ns: plan.limits.hold_ns,
         redacted: false,

@@ -35,7 +35,7 @@ use crate::source::netns::Resolved;
 use crate::source::{cgroup, owners, snapshot, timewait_ages};
 use crate::store::Recorder;
 
-/// Rest after each reading of a busy ring buffer: changes then come in batches, and the kernel side
+/// Rest after each reading of busy ring buffers: changes then come in batches, and the kernel side
 /// need not wake anybody for each.
 const REST: Duration = Duration::from_millis(5);
 /// How often the clocks are read together, so that evidence shows when one was set.
@@ -148,6 +148,7 @@ impl<T: Teller> Tracing<T> {
                 methods,
                 tells_resets: live.tells_resets,
                 reset_reasons: live.reset_reasons.clone(),
+                ring_bytes: live.ring_bytes,
                 start,
                 clock,
                 missing,
@@ -262,7 +263,7 @@ impl<T: Teller> Tracing<T> {
                     return Ok(());
                 },
                 ready = self.live.readable() => ready.map_err(|cause| Failure::System {
-                    what: "wait for the ring buffer",
+                    what: "wait for the ring buffers",
                     cause,
                 })?,
                 () = sleep(timeout) => {}
@@ -340,7 +341,7 @@ impl<T: Teller> Tracing<T> {
         self.turn.timeout = None;
     }
 
-    /// Begins a turn by reading the ring buffer once; returns whether it ran empty.
+    /// Begins a turn by reading the ring buffers once; returns whether they held no more that was made before.
     fn read(&mut self) -> Result<bool, Failure> {
         self.begin_turn();
         let turn = &mut self.turn;
@@ -399,7 +400,7 @@ impl<T: Teller> Tracing<T> {
         if is_something || self.must_keep {
             recorder.turn(&self.turn);
         }
-        // What a ring buffer left behind has its place as soon as it was found empty.
+        // What the ring buffers left behind has its place as soon as they were found empty.
         self.must_keep = !emptied;
         recorder.tick(boot_time());
     }

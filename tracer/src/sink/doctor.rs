@@ -252,12 +252,12 @@ this host can be traced via tp_btf
         let mut report = report();
         report.conclusion = Conclusion::NotTraceable {
             reasons: vec![
-                "kernel: Linux 5.4 is older than 5.8".to_owned(),
+                "kernel: Linux 5.4 is older than 5.12".to_owned(),
                 "b".to_owned(),
             ],
         };
         let page = text(&report, 80, false);
-        let last = "\nthis host cannot be traced: kernel: Linux 5.4 is older than 5.8; b\n";
+        let last = "\nthis host cannot be traced: kernel: Linux 5.4 is older than 5.12; b\n";
         assert!(page.ends_with(last), "{page}");
         let value: serde_json::Value =
             serde_json::from_slice(&json(&report, "0.1.0")).expect("JSON");

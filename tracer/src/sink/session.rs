@@ -38,7 +38,7 @@ pub struct Session {
     pub notes: Vec<String>,
     /// What the process that traces can still do; `None` where nothing is told.
     pub privileges: Option<Privileges>,
-    /// Size of the ring buffer.
+    /// Size of the ring buffers of all CPUs together.
     pub ring_bytes: u32,
     /// How many sockets existed when the trace began, filters aside.
     pub existing: u64,

@@ -10,13 +10,18 @@ mod follow;
 mod gather;
 mod hidden;
 mod mapped;
+mod rings;
 
 use std::io;
+use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
 use tokio::io::unix::AsyncFd;
+use tokio::time::sleep;
 
+use self::rings::Rings;
+use super::clock::boot_time;
 use super::kernel_log::KernelLog;
 use super::losses::Losses;
 use crate::model::{Batch, EarlyFilter, Loss, ResetReasons};
@@ -26,6 +31,9 @@ pub use error::LiveError;
 pub use hidden::{Method, MethodChoice};
 pub(super) use mapped::MappedArray;
 pub use tracer_ebpf::ABI_VERSION;
+
+/// By when what one CPU wrote is seen by another one, by a wide margin: a store waits for its cache line, not longer.
+const SEEN_BY_THEN: Duration = Duration::from_millis(10);
 
 /// How the tracepoint is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +73,8 @@ pub struct Options {
     pub hook: HookChoice,
     /// How timewait and request sockets are followed.
     pub hidden: MethodChoice,
-    /// Size of the ring buffer in bytes: a power of two, and whole pages.
-    pub ring_bytes: u32,
+    /// Size of the ring buffers of all CPUs together in bytes, if it is not to be the usual one.
+    pub ring_bytes: Option<u32>,
     /// What the kernel side decides early.
     pub filter: EarlyFilter,
     /// The processes that are followed, with their children, if any are.
@@ -91,7 +99,11 @@ pub struct Live {
     pub tells_resets: bool,
     /// The kernel's reasons for these; none where it tells none.
     pub reset_reasons: ResetReasons,
-    ring: AsyncFd<RingBuf<MapData>>,
+    /// Size of the ring buffers of all CPUs together in bytes.
+    pub ring_bytes: u32,
+    rings: Rings,
+    /// Wakes the agent.
+    bell: AsyncFd<RingBuf<MapData>>,
     losses: Losses,
     /// How many processes found no room among those that are followed: as the trace began, and since.
     not_followed: (u64, MappedArray),
@@ -140,26 +152,33 @@ impl Live {
     ///
     /// What the kernel answers to the wait.
     pub async fn readable(&mut self) -> io::Result<()> {
-        let mut guard = self.ring.readable_mut().await?;
-        // The reader drains until the ring is empty, and a record that comes later wakes anew.
-        guard.clear_ready();
+        if self.rings.has_something_to_wake_for() {
+            return Ok(());
+        }
+        tokio::select! {
+            ready = self.bell.readable_mut() => {
+                ready?.clear_ready();
+                return Ok(());
+            }
+            () = sleep(SEEN_BY_THEN) => {}
+        }
+        if self.rings.has_more() {
+            return Ok(());
+        }
+        // Whoever wakes finds it empty, so that the next time it wakes anew.
+        self.bell.readable_mut().await?.clear_ready();
         Ok(())
     }
 
-    /// Moves records from the ring buffer into `batch`, until the ring is empty or the batch full.
-    /// Returns whether the ring was emptied.
+    /// Moves the records into `batch` that were made before, until there are no more or the batch is full. Returns
+    /// whether there are no more.
     pub fn drain(&mut self, batch: &mut Batch) -> bool {
         if let Some(log) = &mut self.log {
             log.flush();
         }
-        let ring = self.ring.get_mut();
-        while !batch.is_full() {
-            let Some(record) = ring.next() else {
-                return true;
-            };
-            batch.push_all(&record);
-        }
-        false
+        self.rings.is_awake();
+        while self.bell.get_mut().next().is_some() {}
+        self.rings.drain(boot_time(), batch)
     }
 
     /// Returns how many processes were to be followed and are not: too many were alive.

@@ -27,8 +27,6 @@ use super::netns::{NetNs, NetNsError, within};
 use crate::model::{Existing, MonoNs};
 
 const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
-/// The object's ring buffer is not used here; this is the smallest that there can be.
-const LEAST_RING_BYTES: u32 = 64 << 10;
 /// After a million sockets that are no timewait ones the kernel asks to read again; more of them than
 /// this there cannot be.
 const READ_AGAIN: u32 = 1000;
@@ -116,7 +114,6 @@ impl Ages {
         let bytes = config.to_bytes();
         let mut object = EbpfLoader::new()
             .override_global("CONFIG", &bytes[..], true)
-            .map_max_entries("EVENTS", LEAST_RING_BYTES)
             .load(OBJECT)?;
         let types =
             KernelBtf::from_sys_fs().map_err(|error| AgesError::Types(error.to_string()))?;

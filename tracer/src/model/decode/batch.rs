@@ -1,6 +1,6 @@
-//! Records on their way from the ring buffer to the decoder.
+//! Records on their way from the ring buffers to the decoder.
 //!
-//! They are copied out at once, so that the ring is free again before anybody formats or writes.
+//! They are copied out at once, so that the rings are free again before anybody formats or writes.
 
 use std::cmp::Reverse;
 
@@ -9,8 +9,6 @@ use crate::model::Loss;
 
 /// Bytes after which a batch is full.
 const FULL_BYTES: usize = 4 << 20;
-/// Less than any record has: the kind, the size, the CPU and the time with which each begins.
-const MIN_SIZE: usize = 16;
 
 /// Records in the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,21 +18,6 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Appends the records that lie behind one another in a piece of the ring buffer, each as long as it says itself;
-    /// of what cannot be, the rest as one record, which nobody will decode.
-    pub fn push_all(&mut self, mut piece: &[u8]) {
-        loop {
-            let said = piece.get(2..4).and_then(|size| size.try_into().ok());
-            let size = said.map_or(0, |size| usize::from(u16::from_ne_bytes(size)));
-            if size < MIN_SIZE || size >= piece.len() {
-                return self.push(piece);
-            }
-            let (record, rest) = piece.split_at(size);
-            self.push(record);
-            piece = rest;
-        }
-    }
-
     /// Appends a record.
     pub fn push(&mut self, record: &[u8]) {
         self.bytes.extend_from_slice(record);
@@ -207,37 +190,6 @@ mod tests {
         assert_eq!(batch, expected);
         batch.retain_mut(|_| false);
         assert_eq!(batch, Batch::default());
-    }
-
-    #[test]
-    fn records_behind_one_another_are_told_apart() {
-        let two = [record(10), record(20)].concat();
-        let mut batch = Batch::default();
-        batch.push_all(&two);
-        batch.push_all(&record(30));
-        assert_eq!(
-            order(&batch, Vec::new()),
-            ["change 10", "change 20", "change 30"]
-        );
-    }
-
-    #[test]
-    fn of_a_broken_piece_nothing_is_left_out() {
-        let mut piece = record(10);
-        piece.extend([7; 5]);
-        for size in [0_u16, 3, 15, 500] {
-            piece[STATE_CHANGE_SIZE..].fill(7);
-            let mut broken = piece.clone();
-            broken[2..4].copy_from_slice(&size.to_ne_bytes());
-            let mut batch = Batch::default();
-            batch.push_all(&broken);
-            assert_eq!(batch.records().collect::<Vec<_>>(), [&broken[..]]);
-        }
-        let mut batch = Batch::default();
-        batch.push_all(&piece);
-        let lengths: Vec<usize> = batch.records().map(<[u8]>::len).collect();
-        assert_eq!(lengths, [STATE_CHANGE_SIZE, 5]);
-        assert!(batch.events(Vec::new(), |_| ()).is_err());
     }
 
     #[test]

@@ -10,12 +10,13 @@ use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tracer_ebpf::{ABSENT, Config, FOLLOWED_PROCESSES, LossCounter};
+use tracer_ebpf::{ABSENT, Config, FOLLOWED_PROCESSES, LossCounter, PAGE_BYTES, RingConfig};
 
 use super::error::{LiveError, follow_lacks, load_error, program_error};
 use super::gather::gather;
 use super::hidden::{self, Hidden};
 use super::mapped::MappedArray;
+use super::rings::{Rings, ring_config};
 use super::{Hook, Live, MethodChoice, Options};
 use super::{between, follow};
 use crate::model::ResetReasons;
@@ -121,6 +122,7 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
             Some(_) => processes::find(&types).map_err(follow_lacks)?,
             None => Config::EMPTY.follow,
         },
+        rings: ring_config(options.ring_bytes),
         ..Config::EMPTY
     };
     let mut object = load(Hook::Btf, options, config, gathered.loader)?;
@@ -150,7 +152,7 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         .fd()
         .map_err(|error| program_error(Hook::Btf, &error))?
         .try_clone();
-    let mut live = finish(object, fd, Hook::Btf, missing, hidden)?;
+    let mut live = finish(object, fd, (Hook::Btf, &config.rings), missing, hidden)?;
     live.tells_resets = between.tells_resets;
     let reasons = usage::reset_reasons(&types).into_iter().collect();
     live.reset_reasons = ResetReasons(reasons);
@@ -188,6 +190,7 @@ pub(super) fn classic(options: &Options) -> Result<Live, LiveError> {
     let config = Config {
         classic: offsets,
         filter: kernel_filter(&options.filter),
+        rings: ring_config(options.ring_bytes),
         ..Config::EMPTY
     };
     let mut object = load(Hook::Classic, options, config, EbpfLoader::new())?;
@@ -206,7 +209,13 @@ pub(super) fn classic(options: &Options) -> Result<Live, LiveError> {
     if kernel_release().is_ok_and(|release| release < COUNTS_CLASSIC_MISSES) {
         missing.push("changes that the kernel kept back while another BPF program ran".to_owned());
     }
-    finish(object, fd, Hook::Classic, missing, Hidden::default())
+    finish(
+        object,
+        fd,
+        (Hook::Classic, &config.rings),
+        missing,
+        Hidden::default(),
+    )
 }
 
 /// The tracepoint's `format` file, in whichever place tracefs is mounted; the usual one if in none.
@@ -233,7 +242,8 @@ fn load(
         .override_global("CONFIG", &bytes[..], true)
         .map_max_entries("LOSSES", possible_cpus()?)
         .override_global(aya_log::LEVEL, &level, false)
-        .map_max_entries("EVENTS", options.ring_bytes)
+        .map_max_entries("PAGES", config.rings.all_pages())
+        .map_max_entries("ENDS", config.rings.rings())
         .map_max_entries(follow::SET, followed)
         .map_max_entries(follow::COUNTER, possible_cpus()?)
         .load(&code)
@@ -258,7 +268,7 @@ where
 fn finish(
     mut object: Ebpf,
     fd: io::Result<ProgramFd>,
-    hook: Hook,
+    (hook, rings): (Hook, &RingConfig),
     mut missing: Vec<String>,
     hidden: Hidden,
 ) -> Result<Live, LiveError> {
@@ -276,7 +286,7 @@ fn finish(
             cause: error.to_string(),
         }
     };
-    let ring = RingBuf::try_from(take("EVENTS")?).map_err(wrong("EVENTS"))?;
+    let bell = RingBuf::try_from(take("BELL")?).map_err(wrong("BELL"))?;
     let words = possible_cpus()? as usize * LossCounter::WORDS;
     let mut map = |name, words| {
         MappedArray::new(take(name)?, words).map_err(|cause| LiveError::Map {
@@ -286,6 +296,9 @@ fn finish(
     };
     let counters = map("LOSSES", words)?;
     let epoch = map("EPOCH", 1)?;
+    let ends = map("ENDS", Rings::ends_words(rings))?;
+    let pages = map("PAGES", Rings::pages_words(rings))?;
+    let sleeping = map("SLEEPING", 1)?;
     let not_followed = map(follow::COUNTER, possible_cpus()? as usize)?;
     Ok(Live {
         hook,
@@ -295,7 +308,9 @@ fn finish(
         missing,
         tells_resets: false,
         reset_reasons: ResetReasons::default(),
-        ring: wait_for(ring).map_err(LiveError::Wait)?,
+        ring_bytes: rings.cpus * rings.pages * PAGE_BYTES as u32,
+        rings: Rings::new(rings, ends, pages, sleeping),
+        bell: wait_for(bell).map_err(LiveError::Wait)?,
         losses: Losses::new(counters, epoch, fd),
         not_followed: (0, not_followed),
         log: KernelLog::open(&mut object),

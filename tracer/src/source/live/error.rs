@@ -50,7 +50,7 @@ pub enum LiveError {
         /// Whether the kernel refused for want of privileges.
         not_permitted: bool,
     },
-    /// The ring buffer cannot be waited for.
+    /// What wakes the agent cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
     Wait(#[source] io::Error),
     /// This kernel's offsets cannot be put into the object.

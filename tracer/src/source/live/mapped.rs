@@ -21,8 +21,8 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 pub(in crate::source) struct MappedArray {
     start: NonNull<AtomicU64>,
     words: usize,
-    // Its descriptor is not needed for the mapping; the map goes with the agent's last hold on it.
-    _map: MapData,
+    // Its descriptor is not needed for the mapping; the map goes with the agent's last hold on it. A test has none.
+    _map: Option<MapData>,
 }
 
 impl MappedArray {
@@ -47,13 +47,46 @@ impl MappedArray {
         Ok(Self {
             start,
             words,
-            _map: map,
+            _map: Some(map),
         })
+    }
+
+    /// Memory that no kernel side writes into: a test does.
+    #[cfg(test)]
+    pub(super) fn without_map(words: usize) -> Self {
+        let bytes = words * size_of::<u64>();
+        // SAFETY: no address is asked for, so no mapping is replaced.
+        let start = unsafe {
+            rustix::mm::mmap_anonymous(
+                null_mut(),
+                bytes,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+            )
+        };
+        let start = start.expect("there is memory");
+        Self {
+            start: NonNull::new(start.cast()).expect("it has an address"),
+            words,
+            _map: None,
+        }
     }
 
     /// Reads a word as it is now; `None` behind the last one.
     pub(in crate::source) fn load(&self, index: usize) -> Option<u64> {
         self.word(index).map(|word| word.load(Ordering::Acquire))
+    }
+
+    /// The bytes from a word on, as they lie there; none where there are not so many.
+    ///
+    /// Nobody may write them as long as they are looked at: of a ring, what lies between its ends.
+    pub(super) fn bytes(&self, index: usize, count: usize) -> &[u8] {
+        let words = count.div_ceil(size_of::<u64>());
+        if index.checked_add(words).is_none_or(|end| end > self.words) {
+            return &[];
+        }
+        // SAFETY: the mapping holds them, as was checked, and lives as long as `self`; whoever calls it knows that nobody writes.
+        unsafe { std::slice::from_raw_parts(self.start.add(index).cast().as_ptr(), count) }
     }
 
     /// Writes a word, if it is there.

@@ -13,8 +13,12 @@ use crate::model::host::{Check, Verdict};
 ///
 /// # Kernel
 ///
-/// The BPF ring buffer, `bpf_ktime_get_boot_ns` and the capability CAP_BPF came with Linux 5.8.
-pub const OLDEST_KERNEL: KernelRelease = KernelRelease { major: 5, minor: 8 };
+/// The exchange (`BPF_XCHG`) by which a program takes a ring buffer came with Linux 5.12; what else is needed, such as
+/// `bpf_ktime_get_boot_ns` and the capability CAP_BPF, with 5.8.
+pub const OLDEST_KERNEL: KernelRelease = KernelRelease {
+    major: 5,
+    minor: 12,
+};
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
@@ -91,13 +95,13 @@ pub(super) fn check_release(text: &str, release: &Result<KernelRelease, ReleaseE
             name,
             Verdict::Missing,
             format!("Linux {text} is older than {OLDEST_KERNEL}"),
-            "It has no BPF ring buffer, through which every change travels.",
+            "Its BPF programs cannot exchange a word in one step (BPF_XCHG), by which they take a ring buffer.",
             &format!("boot Linux {OLDEST_KERNEL} or later"),
         ),
         Ok(_) => ok(
             name,
             format!("Linux {text}"),
-            format!("New enough: {OLDEST_KERNEL} brought the BPF ring buffer."),
+            format!("New enough: {OLDEST_KERNEL} brought the last that is needed (BPF_XCHG)."),
         ),
         Err(error) => not_ok(
             name,
@@ -145,8 +149,8 @@ mod tests {
     #[test]
     fn releases_are_ordered_by_number_not_by_letter() {
         let release = |text| KernelRelease::parse(text).expect("a release");
-        assert!(release("5.10.1") > OLDEST_KERNEL);
-        assert!(release("4.19") < OLDEST_KERNEL);
-        assert!(release("5.8") >= OLDEST_KERNEL);
+        assert!(release("5.15.1") > OLDEST_KERNEL);
+        assert!(release("5.8") < OLDEST_KERNEL);
+        assert!(release("5.12") >= OLDEST_KERNEL);
     }
 }

@@ -200,7 +200,7 @@ fn an_old_kernel_is_refused_with_the_version_that_would_do() {
     let fake = Fake::new();
     fake.write("/proc/sys/kernel/osrelease", "5.4.0-150-generic\n");
     fake.assert_verdict("kernel", Verdict::Missing);
-    fake.assert_refused("kernel: Linux 5.4.0-150-generic is older than 5.8");
+    fake.assert_refused("kernel: Linux 5.4.0-150-generic is older than 5.12");
 }
 
 #[test]

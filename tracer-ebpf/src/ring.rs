@@ -1,0 +1,92 @@
+//! The ring buffers through which records leave the kernel side: how they lie in memory, and who moves which end.
+//!
+//! Every CPU has some of its own, so none takes a lock and none waits for another CPU. The kernel side writes behind the head
+//! and then moves it; the agent, which has all of it mapped, reads from the tail to the head and then moves the tail. Records
+//! of one ring lie in the order in which they were written; between rings their times tell.
+//!
+//! A ring is a row of [`Page`]s. A record lies in one page; where none fits any more, [`PAGE_ENDS`] stands in its place, and
+//! the next one begins with the next page.
+
+use core::mem::{offset_of, size_of};
+
+/// Bytes of a page.
+pub const PAGE_BYTES: usize = 4096;
+
+/// What stands where a page holds no more records: no record has this kind and this size.
+pub const PAGE_ENDS: u64 = 0;
+
+/// Rings of each CPU. A program that interrupts another one while it writes takes the next.
+pub const RINGS_OF_CPU: u32 = 3;
+
+/// Pages of each of these but the first, whose number the agent chooses.
+pub const INNER_PAGES: u32 = 2;
+
+/// A page of a ring.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Page(pub [u64; PAGE_BYTES / 8]);
+
+/// How far a ring is written and read. 128 bytes: what either side writes has a cache line of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct RingEnds {
+    /// Bytes that were ever written, page ends included.
+    pub head: u64,
+    /// Whether a program is writing.
+    pub is_taken: u64,
+    /// Nothing.
+    pub kernel_side_rest: [u64; 6],
+    /// Bytes that were ever read; the agent alone writes it.
+    pub tail: u64,
+    /// Nothing.
+    pub agent_rest: [u64; 7],
+}
+
+/// How large the rings are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct RingConfig {
+    /// How many CPUs have rings. One with a greater number, which appeared later, shares those of another.
+    pub cpus: u32,
+    /// Pages of the first ring of each: a power of two.
+    pub pages: u32,
+    /// Whether stores of one CPU are seen by others in their order, as on x86, so that no barrier is needed.
+    pub stores_in_order: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl RingConfig {
+    /// How many rings there are: first the first ones of all CPUs, then the others, CPU by CPU.
+    pub const fn rings(&self) -> u32 {
+        self.cpus * RINGS_OF_CPU
+    }
+
+    /// Which ring comes first of those that a CPU has beside its first one.
+    pub const fn inner(&self, cpu: u32) -> u32 {
+        self.cpus + cpu * (RINGS_OF_CPU - 1)
+    }
+
+    /// Where the pages of a ring begin, and how many it has.
+    pub const fn place(&self, ring: u32) -> (u32, u32) {
+        if ring < self.cpus {
+            return (ring * self.pages, self.pages);
+        }
+        let before = ring - self.cpus;
+        (self.cpus * self.pages + before * INNER_PAGES, INNER_PAGES)
+    }
+
+    /// How many pages all rings have.
+    pub const fn all_pages(&self) -> u32 {
+        self.cpus * self.pages + (self.rings() - self.cpus) * INNER_PAGES
+    }
+}
+
+const _: () = {
+    assert!(size_of::<Page>() == PAGE_BYTES);
+    assert!(size_of::<RingEnds>() == 128);
+    assert!(offset_of!(RingEnds, is_taken) == 8);
+    assert!(offset_of!(RingEnds, tail) == 64);
+    assert!(size_of::<RingConfig>() == 16);
+    assert!(INNER_PAGES.is_power_of_two());
+};

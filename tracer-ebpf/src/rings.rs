@@ -1,0 +1,181 @@
+//! Writing into this CPU's ring buffers, and waking the agent.
+
+use core::arch::asm;
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    helpers::bpf_get_smp_processor_id,
+    macros::map,
+    maps::{Array, RingBuf},
+};
+use tracer_ebpf::{INNER_PAGES, PAGE_BYTES, PAGE_ENDS, Page, RINGS_OF_CPU, RingEnds};
+
+use crate::loaded::configured;
+
+/// The pages of all rings; the agent says how many before loading, and reads them as memory.
+#[map]
+static PAGES: Array<Page> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The ends of all rings.
+#[map]
+static ENDS: Array<RingEnds> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Whether the agent sleeps and has to be woken, which is not zero then.
+#[map]
+static SLEEPING: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// What wakes it: the kernel's own ring buffer, in which nothing but that is said.
+#[map]
+static BELL: RingBuf = RingBuf::with_byte_size(PAGE_BYTES as u32, 0);
+
+/// Room for records in a ring that is taken until they are submitted.
+pub(crate) struct Room {
+    /// Where they go.
+    pub(crate) at: *mut u8,
+    ends: *mut RingEnds,
+    head: u64,
+}
+
+/// Takes a ring of this CPU and finds `size` bytes in it, a multiple of eight and less than a page; `None` where there is no
+/// room. Whoever has room submits it, whatever happens: until then the ring takes nothing else.
+///
+/// A ring is taken by an exchange that no other can come between. Interrupts are not all that can come: a program that is attached
+/// to a function may be preempted (`__bpf_prog_enter_recur`), and other tasks then come to run there.
+#[inline(always)]
+pub(crate) fn reserve(size: usize) -> Option<Room> {
+    // SAFETY: the helper takes nothing and only reads a number.
+    let mut cpu = unsafe { bpf_get_smp_processor_id() };
+    let cpus = configured!(rings.cpus);
+    if cpu >= cpus {
+        cpu = cpu.checked_rem(cpus)?;
+    }
+    let pages = configured!(rings.pages);
+    let ends = take(cpu)?;
+    if !ends.is_null() {
+        return within(size, ends, cpu * pages, pages);
+    }
+    let inner = cpu * (RINGS_OF_CPU - 1);
+    for level in 0..RINGS_OF_CPU - 1 {
+        let ends = take(cpus + inner + level)?;
+        if !ends.is_null() {
+            let first = cpus * pages + (inner + level) * INNER_PAGES;
+            return within(size, ends, first, INNER_PAGES);
+        }
+    }
+    None
+}
+
+/// Takes a ring: its ends, null where another program has it.
+#[inline(always)]
+fn take(ring: u32) -> Option<*mut RingEnds> {
+    let ends = ENDS.get_ptr_mut(ring)?;
+    // SAFETY: the pointer is to an element of the map, which outlives the program.
+    let was_taken = unsafe { exchange(&raw mut (*ends).is_taken, 1) };
+    Some(match was_taken {
+        0 => ends,
+        _ => core::ptr::null_mut(),
+    })
+}
+
+/// Finds room in a ring that was taken; gives it back where there is none.
+#[inline(always)]
+fn within(size: usize, ends: *mut RingEnds, first: u32, pages: u32) -> Option<Room> {
+    const LAST: u64 = PAGE_BYTES as u64 - 1;
+    // SAFETY: the pointer is to an element of the map; the agent writes no more than a whole `tail` at once.
+    let (head, tail) = unsafe {
+        (
+            (&raw const (*ends).head).read_volatile(),
+            (&raw const (*ends).tail).read_volatile(),
+        )
+    };
+    let within_page = head & LAST;
+    let (start, offset) = match within_page <= (PAGE_BYTES - size) as u64 {
+        true => (head, within_page),
+        false => ((head | LAST) + 1, 0),
+    };
+    let next = start + size as u64;
+    let page_of =
+        |at: u64| PAGES.get_ptr_mut(first + ((at / PAGE_BYTES as u64) as u32 & (pages - 1)));
+    let room = (|| {
+        if next - tail > u64::from(pages) * PAGE_BYTES as u64 {
+            return None;
+        }
+        if offset == 0 && within_page != 0 {
+            let old: *mut u8 = page_of(head)?.cast();
+            // SAFETY: where a page holds no more records, it has eight bytes at least: all are multiples of that.
+            unsafe {
+                old.wrapping_add((within_page & (LAST - 7)) as usize)
+                    .cast::<u64>()
+                    .write_volatile(PAGE_ENDS);
+            }
+        }
+        let page: *mut u8 = page_of(start)?.cast();
+        Some(page.wrapping_add(offset as usize))
+    })();
+    match room {
+        Some(at) => Some(Room {
+            at,
+            ends,
+            head: next,
+        }),
+        None => {
+            give_back(ends);
+            None
+        }
+    }
+}
+
+/// Hands over what was written, and wakes the agent if it sleeps.
+#[inline(always)]
+pub(crate) fn submit(room: Room) {
+    compiler_fence(Ordering::Release);
+    // SAFETY: the pointer is to an element of the map.
+    unsafe {
+        let head = &raw mut (*room.ends).head;
+        match configured!(rings.stores_in_order) {
+            0 => drop(exchange(head, room.head)),
+            _ => head.write_volatile(room.head),
+        }
+    }
+    give_back(room.ends);
+    let Some(sleeping) = SLEEPING.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the pointer is to the element of the map.
+    unsafe {
+        if sleeping.read_volatile() != 0 {
+            sleeping.write_volatile(0);
+            wake();
+        }
+    }
+}
+
+/// Lets the agent's wait end. Where there is no room for that, there is enough to read that it does not wait.
+#[inline(always)]
+fn wake() {
+    if let Some(bell) = BELL.reserve::<u64>(0) {
+        bell.submit(0);
+    }
+}
+
+#[inline(always)]
+fn give_back(ends: *mut RingEnds) {
+    compiler_fence(Ordering::Release);
+    // SAFETY: the pointer is to an element of the map, and the ring was taken by this program.
+    unsafe { (&raw mut (*ends).is_taken).write_volatile(0) };
+}
+
+/// Writes a word and returns what was there, at once and in order with all before and behind it, as a full barrier does.
+///
+/// # Kernel
+///
+/// `BPF_XCHG`, since Linux 5.12 (arm64: 5.18). The compiler's own atomics do not have it for this machine.
+#[inline(always)]
+unsafe fn exchange(place: *mut u64, mut value: u64) -> u64 {
+    // SAFETY: the caller has a word of a map.
+    unsafe {
+        asm!("{value} = xchg_64({place} + 0, {value})", place = in(reg) place, value = inout(reg) value);
+    }
+    value
+}

@@ -1,0 +1,232 @@
+//! The ring buffers of all CPUs, read into one order.
+//!
+//! **Owns:** the agent's side of [`tracer_ebpf::RingEnds`]: how much is read, and when it is.
+//! **Never:** what a record says beyond its size and its time.
+//!
+//! # Order
+//!
+//! Records of one CPU lie in the order in which they were written; those of several are put in the order of their times. That is not all: a
+//! record can be written before one on another CPU that follows from it, and be seen later, where that CPU's ring was
+//! looked into first. So nothing is handed over that is younger than the moment before the first look: what follows from a record
+//! that was not there yet is younger than that, and waits with it for the next time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::atomic::{Ordering, fence};
+
+use aya::util::online_cpus;
+use tracer_ebpf::{PAGE_BYTES, PAGE_ENDS, RingConfig, RingEnds};
+
+use super::mapped::MappedArray;
+use crate::model::{Batch, MonoNs};
+
+const WORD: u64 = size_of::<u64>() as u64;
+const PAGE: u64 = PAGE_BYTES as u64;
+const ENDS_WORDS: usize = size_of::<RingEnds>() / size_of::<u64>();
+const HEAD: usize = std::mem::offset_of!(RingEnds, head) / size_of::<u64>();
+const TAIL: usize = std::mem::offset_of!(RingEnds, tail) / size_of::<u64>();
+/// Less than any record has: how each begins.
+const MIN_RECORD: u64 = 16;
+
+/// Bytes of all CPUs' rings together where nobody says.
+const USUAL_BYTES: u32 = 8 << 20;
+/// Bytes of each CPU's then, at least.
+const USUAL_BYTES_OF_CPU: u32 = 512 << 10;
+
+/// Returns how large the rings shall be of which all together have so many bytes, or as many as is usual: no more, but that
+/// each has a page.
+pub(super) fn ring_config(bytes: Option<u32>) -> RingConfig {
+    // One that appears later shares another one's.
+    let highest = online_cpus().ok().and_then(|cpus| cpus.into_iter().max());
+    config_for(bytes, highest.unwrap_or(0) + 1)
+}
+
+fn config_for(bytes: Option<u32>, cpus: u32) -> RingConfig {
+    let of_cpu = match bytes {
+        Some(bytes) => bytes / cpus,
+        None => (USUAL_BYTES / cpus).max(USUAL_BYTES_OF_CPU),
+    };
+    let pages = (of_cpu / PAGE_BYTES as u32).max(1);
+    RingConfig {
+        cpus,
+        pages: 1 << pages.ilog2(),
+        stores_in_order: u32::from(cfg!(target_arch = "x86_64")),
+        reserved: 0,
+    }
+}
+
+/// All rings, as they are mapped.
+pub(super) struct Rings {
+    ends: MappedArray,
+    pages: MappedArray,
+    sleeping: MappedArray,
+    rings: Vec<Ring>,
+    /// The rings that hold something to hand over, by the time of the oldest.
+    waiting: BinaryHeap<Reverse<(MonoNs, usize)>>,
+}
+
+/// One ring.
+#[derive(Clone, Copy)]
+struct Ring {
+    /// Where its pages begin, in words.
+    first_word: usize,
+    bytes: u64,
+    tail: u64,
+    /// As far as it was written when it was looked into.
+    head: u64,
+}
+
+/// A record, or where a page ends.
+struct Next {
+    /// Where it begins, in words from the begin of all pages.
+    word: usize,
+    bytes: u64,
+    at: MonoNs,
+}
+
+impl Rings {
+    /// Takes the maps: the ends, the pages, and the word that says whether the agent sleeps.
+    pub(super) fn new(
+        config: &RingConfig,
+        ends: MappedArray,
+        pages: MappedArray,
+        sleeping: MappedArray,
+    ) -> Self {
+        let rings = (0..config.rings()).map(|ring| {
+            let (first, count) = config.place(ring);
+            Ring {
+                first_word: first as usize * PAGE_BYTES / size_of::<u64>(),
+                bytes: u64::from(count) * PAGE,
+                tail: 0,
+                head: 0,
+            }
+        });
+        Self {
+            ends,
+            pages,
+            sleeping,
+            rings: rings.collect(),
+            waiting: BinaryHeap::new(),
+        }
+    }
+
+    /// How many words its ends take.
+    pub(super) fn ends_words(config: &RingConfig) -> usize {
+        config.rings() as usize * ENDS_WORDS
+    }
+
+    /// How many words its pages take.
+    pub(super) fn pages_words(config: &RingConfig) -> usize {
+        config.all_pages() as usize * PAGE_BYTES / size_of::<u64>()
+    }
+
+    /// Moves the records into `batch` that are older than `now`, a moment before this call, until there are no more or the
+    /// batch is full. Returns whether there are no more.
+    pub(super) fn drain(&mut self, now: MonoNs, batch: &mut Batch) -> bool {
+        for number in 0..self.rings.len() {
+            self.rings[number].head = self.head(number);
+            self.wait(number, now);
+        }
+        while let Some(Reverse((_, number))) = self.waiting.pop() {
+            // As long as it has the oldest, nothing is compared.
+            let other = self.waiting.peek().map(|Reverse((at, _))| *at);
+            let until = other.map_or(now, |other| other.min(now));
+            self.take(number, until, batch);
+            if batch.is_full() {
+                self.waiting.clear();
+                self.give_back();
+                return false;
+            }
+            self.wait(number, now);
+        }
+        self.give_back();
+        true
+    }
+
+    /// Lets the kernel side wake the agent from now on; returns whether there is something to read already.
+    ///
+    /// What a program wrote can be seen a moment after it looked at whether to wake anybody; so this is to be asked a second time a
+    /// while later, before a long sleep.
+    pub(super) fn has_something_to_wake_for(&self) -> bool {
+        self.sleeping.store(0, 1);
+        fence(Ordering::SeqCst);
+        self.has_more()
+    }
+
+    /// The kernel side need not wake the agent.
+    pub(super) fn is_awake(&self) {
+        self.sleeping.store(0, 0);
+    }
+
+    /// Returns whether something was written that is not read.
+    pub(super) fn has_more(&self) -> bool {
+        let mut rings = self.rings.iter().enumerate();
+        rings.any(|(number, ring)| self.head(number) != ring.tail)
+    }
+
+    fn head(&self, number: usize) -> u64 {
+        let word = self.ends.load(number * ENDS_WORDS + HEAD);
+        word.expect("each ring has its ends")
+    }
+
+    /// Tells the kernel side how far it was read.
+    fn give_back(&self) {
+        for (number, ring) in self.rings.iter().enumerate() {
+            let word = number * ENDS_WORDS + TAIL;
+            if self.ends.load(word) != Some(ring.tail) {
+                self.ends.store(word, ring.tail);
+            }
+        }
+    }
+
+    /// Lets a ring wait for its turn, if it holds something older than `now`.
+    fn wait(&mut self, number: usize, now: MonoNs) {
+        if let Some(next) = self.next(number)
+            && next.at < now
+        {
+            self.waiting.push(Reverse((next.at, number)));
+        }
+    }
+
+    /// Takes a ring's next record, and those behind it that are older than `until`.
+    fn take(&mut self, number: usize, until: MonoNs, batch: &mut Batch) {
+        let mut is_first = true;
+        while let Some(next) = self.next(number)
+            && (is_first || next.at < until)
+            && !batch.is_full()
+        {
+            is_first = false;
+            batch.push(self.pages.bytes(next.word, next.bytes as usize));
+            self.rings[number].tail += next.bytes;
+        }
+    }
+
+    /// Finds the next record of a ring, behind the end of a page if there is one.
+    fn next(&mut self, number: usize) -> Option<Next> {
+        let ring = &mut self.rings[number];
+        loop {
+            if ring.tail == ring.head {
+                return None;
+            }
+            let word = ring.first_word + ((ring.tail & (ring.bytes - 1)) / WORD) as usize;
+            let first = self.pages.load(word).expect("a ring lies in the pages");
+            let rest = (PAGE - ring.tail % PAGE).min(ring.head - ring.tail);
+            if first == PAGE_ENDS {
+                ring.tail += rest;
+                continue;
+            }
+            let [_, _, low, high, ..] = first.to_ne_bytes();
+            let size = u64::from(u16::from_ne_bytes([low, high]));
+            let is_whole = size >= MIN_RECORD && size <= rest && size.is_multiple_of(WORD);
+            return Some(Next {
+                word,
+                // What is left of the page then: nobody will decode it, and that is an error.
+                bytes: if is_whole { size } else { rest },
+                at: MonoNs(self.pages.load(word + 1).unwrap_or(0)),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
