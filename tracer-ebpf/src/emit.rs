@@ -10,7 +10,7 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use tracer_ebpf::{LossCounter, is_beside};
 
-use crate::rings::{reserve, submit};
+use crate::rings::{Between, reserve, submit};
 
 /// What each CPU lost, by its number; the agent makes room for each before loading, and reads it as memory.
 #[map]
@@ -46,7 +46,19 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
     mono_ns: u64,
     fill: impl FnOnce(*mut R),
 ) -> bool {
-    let sent = emit_silently(kind, mono_ns, fill);
+    emit_between(ctx, Between::Interrupts, kind, mono_ns, fill)
+}
+
+/// The same for a program between which other things can come.
+#[inline(always)]
+pub(crate) fn emit_between<C: EbpfContext, R: 'static>(
+    ctx: &C,
+    between: Between,
+    kind: u16,
+    mono_ns: u64,
+    fill: impl FnOnce(*mut R),
+) -> bool {
+    let sent = emit_silently(between, kind, mono_ns, fill);
     if !sent {
         say_full(ctx);
     }
@@ -65,11 +77,12 @@ pub(crate) fn say_full<C: EbpfContext>(ctx: &C) {
 /// The same without a word in the kernel side's own log, where there is no context to say it with.
 #[inline(always)]
 pub(crate) fn emit_silently<R: 'static>(
+    between: Between,
     kind: u16,
     mono_ns: u64,
     fill: impl FnOnce(*mut R),
 ) -> bool {
-    let Some(room) = reserve(size_of::<R>()) else {
+    let Some(room) = reserve(size_of::<R>(), between) else {
         count_lost(kind, mono_ns);
         return false;
     };

@@ -28,6 +28,7 @@ use crate::{
     emit::emit_silently,
     loaded::{configured, placed, present},
     minisocks::probe,
+    rings::Between,
     typed::{Typed, read},
 };
 
@@ -202,31 +203,36 @@ pub(crate) extern "C" fn tell_current(this: u64, mono_ns: u64) -> u64 {
         if write_cgroup() != 0 {
             flags |= told::CGROUP_PATH;
         }
-        let sent = emit_silently(KIND_PROCESS, mono_ns, |record: *mut ProcessRecord| {
-            (*record).tgid = this as u32;
-            (*record).incarnation = (this >> 32) as u16;
-            (*record).reserved = 0;
-            (*record).reserved_words = [0; 2];
-            (*record).uid = bpf_get_current_uid_gid() as u32;
-            let start = probe(leader, configured!(usage.process.start));
-            (*record).start_ns = start.unwrap_or(0);
-            if start.is_some() {
-                flags |= told::START;
-            }
-            let parent: Option<u32> = probe::<u64>(leader, configured!(usage.process.parent))
-                .and_then(|parent| probe(parent, configured!(usage.process.tgid)));
-            (*record).parent = parent.unwrap_or(0);
-            if parent.is_some() {
-                flags |= told::PARENT;
-            }
-            (*record).comm = probe(leader, configured!(usage.process.comm)).unwrap_or([0; 16]);
-            copy(&raw mut (*record).exe, exe.cast());
-            copy(&raw mut (*record).cgroup_path, cgroup.cast());
-            if write_args(record, memory) {
-                flags |= told::ARGS;
-            }
-            (*record).known = flags;
-        });
+        let sent = emit_silently(
+            Between::Interrupts,
+            KIND_PROCESS,
+            mono_ns,
+            |record: *mut ProcessRecord| {
+                (*record).tgid = this as u32;
+                (*record).incarnation = (this >> 32) as u16;
+                (*record).reserved = 0;
+                (*record).reserved_words = [0; 2];
+                (*record).uid = bpf_get_current_uid_gid() as u32;
+                let start = probe(leader, configured!(usage.process.start));
+                (*record).start_ns = start.unwrap_or(0);
+                if start.is_some() {
+                    flags |= told::START;
+                }
+                let parent: Option<u32> = probe::<u64>(leader, configured!(usage.process.parent))
+                    .and_then(|parent| probe(parent, configured!(usage.process.tgid)));
+                (*record).parent = parent.unwrap_or(0);
+                if parent.is_some() {
+                    flags |= told::PARENT;
+                }
+                (*record).comm = probe(leader, configured!(usage.process.comm)).unwrap_or([0; 16]);
+                copy(&raw mut (*record).exe, exe.cast());
+                copy(&raw mut (*record).cgroup_path, cgroup.cast());
+                if write_args(record, memory) {
+                    flags |= told::ARGS;
+                }
+                (*record).known = flags;
+            },
+        );
         u64::from(sent)
     }
 }

@@ -19,7 +19,7 @@ pub const PAGE_ENDS: u64 = 0;
 pub const RINGS_OF_CPU: u32 = 3;
 
 /// Pages of each of these but the first, whose number the agent chooses.
-pub const INNER_PAGES: u32 = 2;
+pub const INNER_PAGES: u32 = 4;
 
 /// A page of a ring.
 #[derive(Clone, Copy)]

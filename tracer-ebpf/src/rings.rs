@@ -37,13 +37,21 @@ pub(crate) struct Room {
     head: u64,
 }
 
+/// What can come between on this CPU while a program has a ring.
+#[derive(Clone, Copy)]
+pub(crate) enum Between {
+    /// Interrupts, whose programs have ended when this one goes on: it is on a tracepoint, or on a function that is called
+    /// with softirqs off.
+    Interrupts,
+    /// Other tasks, for as long as the scheduler likes: it is on another function (`__bpf_prog_enter_recur` keeps it on its CPU, no
+    /// more). So it leaves the first ring, through which most goes, to the others.
+    Tasks,
+}
+
 /// Takes a ring of this CPU and finds `size` bytes in it, a multiple of eight and less than a page; `None` where there is no
 /// room. Whoever has room submits it, whatever happens: until then the ring takes nothing else.
-///
-/// A ring is taken by an exchange that no other can come between. Interrupts are not all that can come: a program that is attached
-/// to a function may be preempted (`__bpf_prog_enter_recur`), and other tasks then come to run there.
 #[inline(always)]
-pub(crate) fn reserve(size: usize) -> Option<Room> {
+pub(crate) fn reserve(size: usize, between: Between) -> Option<Room> {
     // SAFETY: the helper takes nothing and only reads a number.
     let mut cpu = unsafe { bpf_get_smp_processor_id() };
     let cpus = configured!(rings.cpus);
@@ -51,16 +59,21 @@ pub(crate) fn reserve(size: usize) -> Option<Room> {
         cpu = cpu.checked_rem(cpus)?;
     }
     let pages = configured!(rings.pages);
-    let ends = take(cpu)?;
-    if !ends.is_null() {
-        return within(size, ends, cpu * pages, pages);
+    if matches!(between, Between::Interrupts) {
+        let ends = take(cpu)?;
+        if !ends.is_null() {
+            return within(size, ends, cpu * pages, pages);
+        }
     }
     let inner = cpu * (RINGS_OF_CPU - 1);
     for level in 0..RINGS_OF_CPU - 1 {
-        let ends = take(cpus + inner + level)?;
+        let nth = match between {
+            Between::Interrupts => inner + level,
+            Between::Tasks => inner + RINGS_OF_CPU - 2 - level,
+        };
+        let ends = take(cpus + nth)?;
         if !ends.is_null() {
-            let first = cpus * pages + (inner + level) * INNER_PAGES;
-            return within(size, ends, first, INNER_PAGES);
+            return within(size, ends, cpus * pages + nth * INNER_PAGES, INNER_PAGES);
         }
     }
     None

@@ -28,7 +28,7 @@ use crate::{
     minisocks::{Child, forget_child, note_child},
     processes::Task,
     refusal::timewait_fate,
-    rings::{reserve, submit},
+    rings::{Between, reserve, submit},
     users,
 };
 
@@ -80,7 +80,7 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
         // What a connection carried is told just before it closes, in the same piece of the ring.
         let closes = new_state == TCP_CLOSE && old_state != TCP_LISTEN;
         let before = if closes { TRAFFIC_SIZE } else { 0 };
-        let Some(room) = reserve(before + STATE_CHANGE_SIZE) else {
+        let Some(room) = reserve(before + STATE_CHANGE_SIZE, Between::Interrupts) else {
             if closes {
                 count_lost(KIND_TRAFFIC, mono_ns);
             }

@@ -19,11 +19,12 @@ use aya_ebpf::{
 use tracer_ebpf::{KIND_USE, UseRecord, known, usage, usage_known};
 
 use crate::{
-    emit::{emit, now_ns},
+    emit::{emit_between, now_ns},
     follow::is_followed,
     loaded::{configured, placed},
     minisocks::probe,
     processes::{Task, current_program},
+    rings::Between,
     typed::{Typed, read, write_task_name},
 };
 
@@ -86,7 +87,8 @@ pub(crate) fn received(ctx: BtfTracePointContext) -> i32 {
             }
             let task = Task::current();
             task.tell(now_ns());
-            if tell(&ctx, &task, socket as u64, cookie, usage::RECEIVED)? {
+            let (socket, between) = (socket as u64, Between::Interrupts);
+            if tell(&ctx, between, &task, socket, cookie, usage::RECEIVED)? {
                 // As in `note`.
                 (*user).program = task.program();
             }
@@ -110,7 +112,8 @@ pub(crate) fn accepted(ctx: FExitContext) -> i32 {
             let cookie: u64 = probe(socket, configured!(offsets.cookie))?;
             changed(cookie)?;
             // It may be interrupted by another task's program, so what that process is is told when it reads or closes.
-            tell(&ctx, &Task::current(), socket, cookie, usage::ACCEPTED).map(drop)
+            let (task, between) = (Task::current(), Between::Tasks);
+            tell(&ctx, between, &task, socket, cookie, usage::ACCEPTED).map(drop)
         })()
     };
     0
@@ -130,6 +133,7 @@ unsafe fn changed(cookie: u64) -> Option<*mut User> {
 #[inline(always)]
 unsafe fn tell<C: EbpfContext>(
     ctx: &C,
+    between: Between,
     task: &Task,
     socket: u64,
     cookie: u64,
@@ -139,22 +143,28 @@ unsafe fn tell<C: EbpfContext>(
         return None;
     }
     let mono_ns = now_ns();
-    Some(emit(ctx, KIND_USE, mono_ns, |record: *mut UseRecord| {
-        // SAFETY: the record is a reserved one.
-        unsafe {
-            (*record).socket = socket;
-            (*record).cookie = cookie;
-            (*record).known = usage_known::COOKIE
-                | usage_known::INCARNATION
-                | match is_followed(task.tgid) {
-                    true => known::FOLLOWED,
-                    false => 0,
-                };
-            (*record).tgid = task.tgid;
-            (*record).tid = task.tid;
-            (*record).what = what;
-            (*record).incarnation = task.incarnation;
-            write_task_name(&raw mut (*record).comm);
-        }
-    }))
+    Some(emit_between(
+        ctx,
+        between,
+        KIND_USE,
+        mono_ns,
+        |record: *mut UseRecord| {
+            // SAFETY: the record is a reserved one.
+            unsafe {
+                (*record).socket = socket;
+                (*record).cookie = cookie;
+                (*record).known = usage_known::COOKIE
+                    | usage_known::INCARNATION
+                    | match is_followed(task.tgid) {
+                        true => known::FOLLOWED,
+                        false => 0,
+                    };
+                (*record).tgid = task.tgid;
+                (*record).tid = task.tid;
+                (*record).what = what;
+                (*record).incarnation = task.incarnation;
+                write_task_name(&raw mut (*record).comm);
+            }
+        },
+    ))
 }

@@ -150,12 +150,12 @@ fn sizes_are_no_larger_than_was_asked_for() {
         let config = config_for(bytes, cpus);
         (config.pages, config.all_pages())
     };
-    assert_eq!(sizes(None, 2), (1024, 2 * 1024 + 8));
-    assert_eq!(sizes(None, 3), (512, 3 * 512 + 12));
-    assert_eq!(sizes(None, 64), (128, 64 * 128 + 256));
-    assert_eq!(sizes(Some(64 << 20), 4), (4096, 4 * 4096 + 16));
-    assert_eq!(sizes(Some(4096), 4), (1, 4 + 16));
-    assert_eq!(sizes(Some(1 << 30), 1), (1 << 18, (1 << 18) + 4));
+    assert_eq!(sizes(None, 2), (1024, 2 * 1024 + 16));
+    assert_eq!(sizes(None, 3), (512, 3 * 512 + 24));
+    assert_eq!(sizes(None, 64), (128, 64 * 128 + 512));
+    assert_eq!(sizes(Some(64 << 20), 4), (4096, 4 * 4096 + 32));
+    assert_eq!(sizes(Some(4096), 4), (1, 4 + 32));
+    assert_eq!(sizes(Some(1 << 30), 1), (1 << 18, (1 << 18) + 8));
 }
 
 #[test]
