@@ -14,7 +14,6 @@ use crate::{
     filter::{Halves, mapped, passes_remote},
     loaded::{configured, present},
     processes::Task,
-    typed::write_task_name,
 };
 
 const AF_INET6: u16 = 10;
@@ -112,7 +111,7 @@ unsafe fn state_change(ctx: &TracePointContext) -> Option<()> {
                 let task = Task::current();
                 (*record).tgid = task.tgid;
                 (*record).tid = task.tid;
-                write_task_name(&raw mut (*record).comm);
+                task.write_name(&raw mut (*record).comm);
             },
         );
     }

@@ -12,8 +12,8 @@ use aya_ebpf::{
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
         generated::{
-            bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
-            bpf_probe_read_user,
+            bpf_get_current_comm, bpf_get_current_task_btf, bpf_probe_read_kernel,
+            bpf_probe_read_kernel_str, bpf_probe_read_user,
         },
     },
     macros::map,
@@ -26,10 +26,11 @@ use tracer_ebpf::{
 
 use crate::{
     emit::emit_silently,
+    filter::Halves,
     loaded::{configured, placed, present},
     minisocks::probe,
     rings::Between,
-    typed::{Typed, read},
+    typed::{Typed, read, write_halves},
 };
 
 /// A thread of the kernel's own: `PF_KTHREAD`.
@@ -75,6 +76,8 @@ pub(crate) struct Task {
     pub(crate) is_kernel: bool,
     /// Whether it is exiting.
     pub(crate) is_exiting: bool,
+    /// Its structure in the kernel; null where it is not looked at.
+    structure: Typed,
 }
 
 /// What tells the process on the CPU from others, and from what it was before it became another program.
@@ -98,7 +101,8 @@ impl Task {
     #[inline(always)]
     pub(crate) fn current() -> Self {
         let ids = bpf_get_current_pid_tgid();
-        let (incarnation, executions, state) = Self::look().unwrap_or((0, 0, 0));
+        let (structure, incarnation, executions, state) =
+            Self::look().unwrap_or((core::ptr::null(), 0, 0, 0));
         Self {
             tgid: (ids >> 32) as u32,
             tid: ids as u32,
@@ -106,6 +110,24 @@ impl Task {
             executions,
             is_kernel: state & KERNEL_THREAD != 0,
             is_exiting: state & EXITING != 0,
+            structure,
+        }
+    }
+
+    /// Writes its name to where it belongs.
+    #[inline(always)]
+    pub(crate) unsafe fn write_name(&self, place: *mut [u8; 16]) {
+        if configured!(usage.tells_processes) == 0 {
+            // SAFETY: the caller has room for sixteen bytes, which the helper writes whatever it returns.
+            unsafe { bpf_get_current_comm(place.cast(), size_of::<[u8; 16]>() as u32) };
+            return;
+        }
+        let at = placed!(usage.process.comm);
+        // SAFETY: the verifier checks the reads; the caller has room for sixteen bytes at a multiple of eight. A helper would do
+        // the same, byte by byte.
+        unsafe {
+            let halves: Halves = [read(self.structure, at), read(self.structure, at + 8)];
+            write_halves(place, halves);
         }
     }
 
@@ -116,7 +138,7 @@ impl Task {
     }
 
     #[inline(always)]
-    fn look() -> Option<(u16, u32, u32)> {
+    fn look() -> Option<(Typed, u16, u32, u32)> {
         if configured!(usage.tells_processes) == 0 {
             return None;
         }
@@ -129,7 +151,7 @@ impl Task {
             let executions: u32 = read(task, placed!(usage.process.executions));
             let mixed = (start ^ (u64::from(executions) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let incarnation = (mixed >> 48) as u16;
-            Some((incarnation, executions, flags))
+            Some((task, incarnation, executions, flags))
         }
     }
 

@@ -9,7 +9,7 @@
 use aya_ebpf::{
     helpers::{
         bpf_probe_read_kernel,
-        generated::{bpf_get_current_comm, bpf_get_socket_cookie, bpf_skc_to_tcp_sock},
+        generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock},
     },
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
@@ -96,7 +96,7 @@ unsafe fn state_change(ctx: &BtfTracePointContext) -> Option<()> {
         (*record).tgid = task.tgid;
         (*record).tid = task.tid;
         (*record).incarnation = task.incarnation;
-        write_task_name(&raw mut (*record).comm);
+        task.write_name(&raw mut (*record).comm);
 
         let unnamed_child =
             old_state == TCP_LISTEN && new_state == TCP_SYN_RECV && wanted.remote_port == 0;
@@ -368,11 +368,4 @@ pub(crate) fn ipv4_bytes(addr: u32) -> Halves {
 pub(crate) unsafe fn write_halves(place: *mut [u8; 16], halves: Halves) {
     // SAFETY: the record's addresses are sixteen bytes at a multiple of eight.
     unsafe { place.cast::<Halves>().write(halves) }
-}
-
-/// Writes the name of the task on the CPU to where it belongs.
-#[inline(always)]
-pub(crate) unsafe fn write_task_name(place: *mut [u8; 16]) {
-    // SAFETY: the caller has room for sixteen bytes, which the helper writes whatever it returns.
-    unsafe { bpf_get_current_comm(place.cast(), size_of::<[u8; 16]>() as u32) };
 }

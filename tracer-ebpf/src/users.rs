@@ -25,7 +25,7 @@ use crate::{
     minisocks::probe,
     processes::{Task, current_program},
     rings::Between,
-    typed::{Typed, read, write_task_name},
+    typed::{Typed, read},
 };
 
 /// How many sockets are remembered; of two in the same slot, the one that changed
@@ -163,7 +163,7 @@ unsafe fn tell<C: EbpfContext>(
                 (*record).tid = task.tid;
                 (*record).what = what;
                 (*record).incarnation = task.incarnation;
-                write_task_name(&raw mut (*record).comm);
+                task.write_name(&raw mut (*record).comm);
             }
         },
     ))

@@ -64,8 +64,8 @@ pub(super) fn typed(options: &Options) -> Result<Live, LiveError> {
     let Ok(mut live) = typed_with(options, false) else {
         return Err(refused);
     };
-    let without = "what processes were started as: the kernel refuses the program that tells it";
-    live.missing.insert(0, without.to_owned());
+    live.missing
+        .insert(0, format!("what processes were started as ({refused})"));
     Ok(live)
 }
 

@@ -10,6 +10,9 @@ use thiserror::Error;
 use super::{Hook, Method};
 use crate::source::relocate::RelocateError;
 
+/// How the lines of the verifier's log begin that say how much it did, and nothing of why it refused.
+const STATISTICS: [&str; 3] = ["processed ", "verification time ", "stack depth "];
+
 /// Why the hook is not attached.
 #[derive(Debug, Error)]
 pub enum LiveError {
@@ -220,10 +223,7 @@ fn remedy(not_permitted: bool) -> &'static str {
 
 /// The verifier's verdict stands at the end of its log, before the statistics.
 fn last_lines(log: &str) -> String {
-    let said: Vec<&str> = log
-        .lines()
-        .filter(|line| !line.trim().is_empty() && !line.starts_with("processed "))
-        .collect();
+    let said = said(log);
     let shown = said.len().saturating_sub(2);
     let mut text = String::new();
     for line in &said[shown..] {
@@ -234,6 +234,14 @@ fn last_lines(log: &str) -> String {
         text.push_str(&format!(" ({shown} lines omitted, see them with -v)"));
     }
     text
+}
+
+/// The lines of the verifier's log but its statistics.
+fn said(log: &str) -> Vec<&str> {
+    let is_figure = |line: &str| STATISTICS.iter().any(|start| line.starts_with(start));
+    log.lines()
+        .filter(|line| !line.trim().is_empty() && !is_figure(line))
+        .collect()
 }
 
 /// An error and its causes in one line.
@@ -251,9 +259,15 @@ fn chain(error: &dyn error::Error) -> String {
     text
 }
 
+/// Whether it was refused to whoever asked. The verifier says "permission denied", too, of what a program may not do; then it says why.
 fn is_permission(error: &(dyn error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
+        if let Some(ProgramError::LoadError { verifier_log, .. }) = error.downcast_ref()
+            && !said(&verifier_log.to_string()).is_empty()
+        {
+            return false;
+        }
         if let Some(error) = error.downcast_ref::<io::Error>()
             && error.kind() == io::ErrorKind::PermissionDenied
         {
@@ -262,4 +276,28 @@ fn is_permission(error: &(dyn error::Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "0: R1=ctx()\n12: (79) r1 = *(u64 *)(r2 +0)\nR2 invalid mem access 'scalar'\n\
+        verification time 37 usec\nstack depth 0+0\nprocessed 13 insns (limit 1000000)\n";
+
+    #[test]
+    fn the_verdict_is_shown_and_not_the_statistics() {
+        assert_eq!(
+            last_lines(LOG),
+            ": 12: (79) r1 = *(u64 *)(r2 +0): R2 invalid mem access 'scalar' (1 lines omitted, see them with -v)"
+        );
+    }
+
+    #[test]
+    fn statistics_alone_say_nothing() {
+        let nothing =
+            "\nverification time 37 usec\nstack depth 0+0\nprocessed 0 insns (limit 1000000)\n";
+        assert_eq!(last_lines(nothing), "");
+        assert!(said(nothing).is_empty() && !said(LOG).is_empty());
+    }
 }
