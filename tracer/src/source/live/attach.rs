@@ -32,7 +32,7 @@ use crate::source::{processes, usage};
 
 /// The object, as the build left it.
 pub(in crate::source) static OBJECT: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-object"));
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-object-stripped"));
 
 pub(super) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
