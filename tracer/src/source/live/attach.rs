@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use aya::maps::{MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint};
 use aya::util::nr_cpus;
-use aya::{Ebpf, EbpfLoader};
+use aya::{Btf as KernelBtf, Ebpf, EbpfLoader, Endianness};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracer_ebpf::{ABSENT, Config, FOLLOWED_PROCESSES, LossCounter};
 
 use super::error::{LiveError, follow_lacks, load_error, program_error};
-use super::gather::gather;
+use super::gather::Gathering;
 use super::hidden::{self, Hidden};
 use super::mapped::MappedArray;
 use super::{Hook, Live, MethodChoice, Options};
@@ -77,8 +77,8 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         not_permitted: false,
     };
     let wants_minisocks = options.hidden != MethodChoice::Off;
-    let gathered = gather(wants_minisocks);
-    let bytes = gathered.types.map_err(|error| {
+    let gathering = Gathering::begin(wants_minisocks);
+    let bytes = fs::read(BTF_PATH).map_err(|error| {
         refuse(
             format!("cannot read the kernel's types from {BTF_PATH}: {error}"),
             "boot a kernel built with CONFIG_DEBUG_INFO_BTF, or use `--hook classic`",
@@ -100,17 +100,17 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
             "filter by --netns or --comm instead",
         ));
     }
-    let kernel_types = gathered
-        .attachable
+    let kernel_types = KernelBtf::parse(&types.attachable(), Endianness::default())
         .map_err(|error| refuse(format!("{BTF_PATH}: {error}"), "use `--hook classic`"))?;
-
-    let minisocks = gathered
-        .addresses
-        .map(|addresses| minisocks::find(&types, addresses));
     let processes = usage::processes(&types).filter(|_| tells_processes);
+    let traffic = usage::traffic(&types);
+    let reasons = usage::reset_reasons(&types).into_iter().collect();
+
+    let (loader, addresses) = gathering.end();
+    let minisocks = addresses.map(|addresses| minisocks::find(&types, addresses));
     let config = Config {
         usage: processes.unwrap_or(Config::EMPTY.usage),
-        traffic: usage::traffic(&types),
+        traffic,
         offsets: found.offsets,
         filter: kernel_filter(&options.filter),
         minisock: match &minisocks {
@@ -123,7 +123,7 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         },
         ..Config::EMPTY
     };
-    let mut object = load(Hook::Btf, options, config, gathered.loader)?;
+    let mut object = load(Hook::Btf, options, config, loader)?;
     let not_followed = match &options.follow {
         Some(named) => follow::attach(&mut object, &kernel_types, named)?,
         None => 0,
@@ -152,7 +152,6 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         .try_clone();
     let mut live = finish(object, fd, Hook::Btf, missing, hidden)?;
     live.tells_resets = between.tells_resets;
-    let reasons = usage::reset_reasons(&types).into_iter().collect();
     live.reset_reasons = ResetReasons(reasons);
     live.not_followed.0 = not_followed;
     Ok(live)
