@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use aya::maps::{MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint};
@@ -16,6 +18,7 @@ use super::error::{LiveError, follow_lacks, load_error, program_error};
 use super::gather::Gathering;
 use super::hidden::{self, Hidden};
 use super::mapped::MappedArray;
+use super::programs::Programs;
 use super::{Hook, Live, MethodChoice, Options};
 use super::{between, follow};
 use crate::model::ResetReasons;
@@ -128,23 +131,28 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         Some(named) => follow::attach(&mut object, &kernel_types, named)?,
         None => 0,
     };
-    let hidden = hidden::attach(
-        &mut object,
-        &kernel_types,
-        options.hidden,
-        minisocks
-            .as_ref()
-            .map(|found| found.as_ref().map_err(|field| *field)),
-    )?;
+    let mut programs = Programs::of(&mut object);
+    let program: &mut BtfTracePoint = expected(Hook::Btf, programs.take("state_change_typed"))?;
+    // The verifier takes as long for this one as for all others.
+    let (loaded, hidden, between) = thread::scope(|scope| {
+        let loading = scope.spawn(|| program.load("inet_sock_set_state", &kernel_types));
+        let hidden = hidden::attach(
+            &mut programs,
+            &kernel_types,
+            options.hidden,
+            minisocks
+                .as_ref()
+                .map(|found| found.as_ref().map_err(|field| *field)),
+        );
+        let between = between::attach(&mut programs, &kernel_types, processes.is_some());
+        let loaded = loading.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (loaded, hidden, between)
+    });
+    let hidden = hidden?;
     let mut missing: Vec<String> = found.missing.into_iter().map(str::to_owned).collect();
-    let between = between::attach(&mut object, &kernel_types, processes.is_some());
     missing.extend(between.missing);
-    let program: &mut BtfTracePoint = program(&mut object, Hook::Btf, "state_change_typed")?;
-    program
-        .load("inet_sock_set_state", &kernel_types)
-        .map_err(|error| program_error(Hook::Btf, &error))?;
-    program
-        .attach()
+    loaded
+        .and_then(|()| program.attach())
         .map_err(|error| program_error(Hook::Btf, &error))?;
     let fd = program
         .fd()
@@ -190,7 +198,8 @@ pub(super) fn classic(options: &Options) -> Result<Live, LiveError> {
         ..Config::EMPTY
     };
     let mut object = load(Hook::Classic, options, config, EbpfLoader::new())?;
-    let program: &mut TracePoint = program(&mut object, Hook::Classic, "state_change_classic")?;
+    let program: &mut TracePoint =
+        expected(Hook::Classic, object.program_mut("state_change_classic"))?;
     program
         .load()
         .map_err(|error| program_error(Hook::Classic, &error))?;
@@ -239,16 +248,12 @@ fn load(
         .map_err(|error| load_error(hook, error))
 }
 
-fn program<'a, P>(
-    object: &'a mut Ebpf,
-    hook: Hook,
-    name: &'static str,
-) -> Result<&'a mut P, LiveError>
+/// Takes a program for the type that it has in the object.
+fn expected<'a, P>(hook: Hook, program: Option<&'a mut Program>) -> Result<&'a mut P, LiveError>
 where
     &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
 {
-    object
-        .program_mut(name)
+    program
         .ok_or(ProgramError::NotLoaded)
         .and_then(TryInto::try_into)
         .map_err(|error| program_error(hook, &error))
