@@ -1,10 +1,14 @@
-//! Builds the eBPF object and leaves it at `OUT_DIR/tracer-object` for the agent to embed.
+//! Builds the eBPF object and leaves it at `OUT_DIR/tracer-object`, and without what only debuggers read at
+//! `OUT_DIR/tracer-object-stripped` for the agent to embed.
 //!
 //! **Owns:** reading what `cargo xtask setup` recorded, and handing it to aya-build.
 //! **Never:** installs anything, and never looks further than the record and an installed nightly.
 //!
 //! aya-build takes its settings from the environment (`RUSTC_BOOTSTRAP`, `PATH`), and changing
 //! one's own environment is `unsafe`; so the script runs itself once more with the right one.
+
+#[path = "build/strip.rs"]
+mod strip;
 
 use std::env;
 use std::ffi::OsString;
@@ -157,5 +161,11 @@ fn build_object(workspace: &Path, toolchain: &str) -> Result<()> {
              above names a mistake in tracer-ebpf, the toolchain or the bpf-linker does not fit: \
              update or remove it, and {REMEDY}"
         )
-    })
+    })?;
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("cargo did not set OUT_DIR")?);
+    let object = fs::read(out_dir.join("tracer-object")).context("cannot read the object")?;
+    let stripped = strip::without_debug_info(&object)
+        .context("the object is no ELF file as the linker makes them")?;
+    fs::write(out_dir.join("tracer-object-stripped"), stripped)
+        .context("cannot write the object without debug information")
 }

@@ -1,6 +1,8 @@
 //! Whether a socket that closes was to go on as a timewait socket and got none.
 
-use aya_ebpf::programs::BtfTracePointContext;
+use core::ffi::c_void;
+
+use aya_ebpf::{EbpfContext as _, programs::BtfTracePointContext};
 use tracer_ebpf::{ABSENT, caller, known};
 
 use crate::{
@@ -53,7 +55,17 @@ pub(crate) unsafe fn timewait_fate(
     if error != 0 {
         return known::TIMEWAIT;
     }
-    let Some(found) = callers::on_stack(ctx) else {
+    // SAFETY: as above.
+    unsafe { told_by_stack(ctx.as_ptr(), socket, old_state) }
+}
+
+/// Looks on the stack.
+///
+/// By itself, so that what it holds takes no room on the stack of those programs that look elsewhere: a program and what it
+/// calls may have 512 bytes in all.
+#[inline(never)]
+unsafe fn told_by_stack(ctx: *mut c_void, socket: Typed, old_state: i32) -> u32 {
+    let Some(found) = callers::on_stack(&BtfTracePointContext::new(ctx)) else {
         return 0;
     };
     let by_fin = old_state == TCP_FIN_WAIT2 && found & callers::bit(caller::FIN) != 0;

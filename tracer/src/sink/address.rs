@@ -7,10 +7,8 @@ use std::ops::Range;
 
 use serde::{Serialize, Serializer};
 
+use super::digits::push_small;
 use crate::model::Endpoint;
-
-/// The longest address: eight groups of four digits, and seven colons.
-const LONGEST: usize = 39;
 
 /// An address as a schema has it: text.
 #[derive(Clone, Copy, Debug)]
@@ -18,13 +16,23 @@ pub(super) struct Address(pub(super) IpAddr);
 
 impl Serialize for Address {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(Digits::of(self.0).text())
+        serializer.collect_str(&self.0)
     }
 }
 
 /// Appends an address.
+#[inline]
 pub(super) fn push_address(out: &mut String, addr: IpAddr) {
-    out.push_str(Digits::of(addr).text());
+    match addr {
+        IpAddr::V4(addr) => push_v4(out, addr),
+        IpAddr::V6(addr) => match addr.to_ipv4_mapped() {
+            Some(mapped) => {
+                out.push_str("::ffff:");
+                push_v4(out, mapped);
+            }
+            None => push_v6(out, addr),
+        },
+    }
 }
 
 /// Appends `10.0.0.5:443`, `[2001:db8::1]:443`, and `?` for what is unknown.
@@ -45,82 +53,41 @@ pub(super) fn push_endpoint(out: &mut String, endpoint: Endpoint) {
     }
 }
 
-/// The digits of an address.
-struct Digits {
-    bytes: [u8; LONGEST],
-    len: usize,
+#[inline]
+fn push_v4(out: &mut String, addr: Ipv4Addr) {
+    let [first, others @ ..] = addr.octets();
+    push_small(out, first.into());
+    for octet in others {
+        out.push('.');
+        push_small(out, octet.into());
+    }
 }
 
-impl Digits {
-    fn of(addr: IpAddr) -> Self {
-        let mut digits = Self {
-            bytes: [0; LONGEST],
-            len: 0,
-        };
-        match addr {
-            IpAddr::V4(addr) => digits.v4(addr),
-            IpAddr::V6(addr) => match addr.to_ipv4_mapped() {
-                Some(mapped) => {
-                    b"::ffff:".iter().for_each(|&byte| digits.push(byte));
-                    digits.v4(mapped);
-                }
-                None => digits.v6(addr),
-            },
+/// RFC 5952: small letters, no zeros that lead, the first of the longest runs of two or more zero groups as `::`.
+fn push_v6(out: &mut String, addr: Ipv6Addr) {
+    let groups = addr.segments();
+    let zeros = longest_zeros(groups);
+    let mut index = 0;
+    while index < groups.len() {
+        if index == zeros.start {
+            out.push_str("::");
+            index = zeros.end;
+            continue;
         }
-        digits
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
-    }
-
-    fn v4(&mut self, addr: Ipv4Addr) {
-        for (index, octet) in addr.octets().into_iter().enumerate() {
-            if index > 0 {
-                self.push(b'.');
-            }
-            if octet >= 100 {
-                self.push(b'0' + octet / 100);
-            }
-            if octet >= 10 {
-                self.push(b'0' + octet / 10 % 10);
-            }
-            self.push(b'0' + octet % 10);
+        if index > 0 && index != zeros.end {
+            out.push(':');
         }
+        push_group(out, groups[index]);
+        index += 1;
     }
+}
 
-    /// RFC 5952: small letters, no zeros that lead, the first of the longest runs of two or more zero groups as `::`.
-    fn v6(&mut self, addr: Ipv6Addr) {
-        let groups = addr.segments();
-        let zeros = longest_zeros(groups);
-        let mut index = 0;
-        while index < groups.len() {
-            if index == zeros.start {
-                self.push(b':');
-                self.push(b':');
-                index = zeros.end;
-                continue;
-            }
-            if index > 0 && index != zeros.end {
-                self.push(b':');
-            }
-            self.group(groups[index]);
-            index += 1;
-        }
-    }
-
-    fn group(&mut self, group: u16) {
-        // The number of digits, less one.
-        let last = u32::from(group).checked_ilog2().unwrap_or(0) / 4;
-        for place in (0..=last).rev() {
-            let digit = group >> (4 * place) & 0xf;
-            self.push(b"0123456789abcdef"[usize::from(digit)]);
-        }
-    }
-
-    fn text(&self) -> &str {
-        str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+fn push_group(out: &mut String, group: u16) {
+    // The number of digits, less one.
+    let last = u32::from(group).checked_ilog2().unwrap_or(0) / 4;
+    for place in (0..=last).rev() {
+        let digit = group >> (4 * place) & 0xf;
+        out.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
     }
 }
 

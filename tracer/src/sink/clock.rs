@@ -1,9 +1,9 @@
 //! Wall-clock times as text.
 //!
-//! A busy host has hundreds of thousands of them a second: digits are put down one by one, and what a time zone says is
-//! kept for as long as it is asked about the same second.
+//! A busy host has hundreds of thousands of them a second: how a second is told is kept for as long as it is asked about
+//! the same one.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
@@ -11,9 +11,39 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use serde::{Serialize, Serializer};
 
+use super::digits::{push_nine, push_six, push_two};
 use crate::model::{MonoNs, WallClock};
 
 const SECOND_NS: i64 = 1_000_000_000;
+
+thread_local! {
+    /// The second that was asked about last in UTC, which is the same whoever asks.
+    static LATEST: RefCell<Latest> = const { RefCell::new(Latest::NONE) };
+}
+
+/// A second since the Unix epoch, and how it is told.
+#[derive(Clone, Debug)]
+struct Latest {
+    second: Timestamp,
+    text: String,
+}
+
+impl Latest {
+    const NONE: Self = Self {
+        second: Timestamp::MIN,
+        text: String::new(),
+    };
+
+    /// Returns how a second is told, which `tell` knows if it is another one.
+    fn text_of(&mut self, second: Timestamp, tell: impl FnOnce(&mut String, Timestamp)) -> &str {
+        if self.second != second {
+            self.text.clear();
+            tell(&mut self.text, second);
+            self.second = second;
+        }
+        &self.text
+    }
+}
 
 /// A moment in RFC 3339 with nanoseconds, in UTC: `2026-01-02T03:04:05.000000006Z`.
 #[derive(Clone, Copy, Debug)]
@@ -29,36 +59,28 @@ pub fn rfc3339(wall: &WallClock, at: MonoNs) -> Rfc3339 {
 }
 
 impl Rfc3339 {
-    /// Hands its text over.
-    fn with<T>(self, take: impl FnOnce(&str) -> T) -> T {
-        let Some((second, ns)) = seconds(self.unix_ns) else {
-            return take(&format!("{:.9}", timestamp(self.unix_ns)));
-        };
-        let date = Offset::UTC.to_datetime(second);
-        let mut text = *b"0000-00-00T00:00:00.000000000Z";
-        put(&mut text[..4], date.year().unsigned_abs().into());
-        put(&mut text[5..7], date.month().unsigned_abs().into());
-        put(&mut text[8..10], date.day().unsigned_abs().into());
-        put_time(&mut text[11..19], date);
-        put(&mut text[20..29], ns);
-        take(ascii(&text))
-    }
-
     /// Appends it.
     pub(super) fn push(self, out: &mut String) {
-        self.with(|text| out.push_str(text));
+        let Some((second, ns)) = seconds(self.unix_ns) else {
+            return push_shown(out, format_args!("{:.9}", timestamp(self.unix_ns)));
+        };
+        LATEST.with_borrow_mut(|latest| out.push_str(latest.text_of(second, date_and_time)));
+        push_nine(out, ns);
+        out.push('Z');
     }
 }
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.with(|text| f.write_str(text))
+        let mut text = String::new();
+        self.push(&mut text);
+        f.write_str(&text)
     }
 }
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.with(|text| serializer.serialize_str(text))
+        serializer.collect_str(self)
     }
 }
 
@@ -68,8 +90,8 @@ pub struct LocalClock {
     /// What the boot-time clock is in UTC.
     wall: WallClock,
     zone: TimeZone,
-    /// The second that was asked about last, since the Unix epoch, and its time of day.
-    latest: Cell<Option<(i64, [u8; 8])>>,
+    /// The second that was asked about last, and its time of day.
+    latest: RefCell<Latest>,
 }
 
 impl LocalClock {
@@ -78,7 +100,7 @@ impl LocalClock {
         Self {
             wall,
             zone,
-            latest: Cell::new(None),
+            latest: RefCell::new(Latest::NONE),
         }
     }
 
@@ -94,26 +116,13 @@ impl LocalClock {
         let unix_ns = self.wall.unix_ns(at);
         let Some((second, ns)) = seconds(unix_ns) else {
             let zoned = timestamp(unix_ns).to_zoned(self.zone.clone());
-            let written = write!(out, "{}", zoned.strftime("%H:%M:%S.%6f"));
-            debug_assert!(written.is_ok(), "a time of day can always be told");
-            return;
+            return push_shown(out, zoned.strftime("%H:%M:%S.%6f"));
         };
-        let of_day = match self.latest.get() {
-            Some((latest, of_day)) if latest == second.as_second() => of_day,
-            _ => self.look_up(second),
-        };
-        let mut text = *b"00:00:00.000000";
-        text[..8].copy_from_slice(&of_day);
-        put(&mut text[9..], ns / 1_000);
-        out.push_str(ascii(&text));
-    }
-
-    /// A zone changes its offset between two seconds, never within one.
-    fn look_up(&self, second: Timestamp) -> [u8; 8] {
-        let mut of_day = *b"00:00:00";
-        put_time(&mut of_day, self.zone.to_datetime(second));
-        self.latest.set(Some((second.as_second(), of_day)));
-        of_day
+        // A zone changes its offset between two seconds, never within one.
+        let tell = |text: &mut String, second| push_time(text, self.zone.to_datetime(second));
+        out.push_str(self.latest.borrow_mut().text_of(second, tell));
+        out.push('.');
+        push_six(out, ns / 1_000);
     }
 }
 
@@ -134,24 +143,34 @@ fn timestamp(unix_ns: i128) -> Timestamp {
     })
 }
 
-/// Puts down `17:03:48`.
-fn put_time(text: &mut [u8], of_day: DateTime) {
-    put(&mut text[..2], of_day.hour().unsigned_abs().into());
-    put(&mut text[3..5], of_day.minute().unsigned_abs().into());
-    put(&mut text[6..8], of_day.second().unsigned_abs().into());
+/// Appends `2026-01-02T03:04:05.`.
+fn date_and_time(text: &mut String, second: Timestamp) {
+    let moment = Offset::UTC.to_datetime(second);
+    let year = u32::from(moment.year().unsigned_abs());
+    push_two(text, year / 100);
+    push_two(text, year);
+    for part in [moment.month(), moment.day()] {
+        text.push('-');
+        push_two(text, part.unsigned_abs().into());
+    }
+    text.push('T');
+    push_time(text, moment);
+    text.push('.');
 }
 
-/// Puts down the last digits of a number, as many as there is room for.
-fn put(digits: &mut [u8], mut number: u32) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
+/// Appends `17:03:48`.
+fn push_time(text: &mut String, of_day: DateTime) {
+    push_two(text, of_day.hour().unsigned_abs().into());
+    for part in [of_day.minute(), of_day.second()] {
+        text.push(':');
+        push_two(text, part.unsigned_abs().into());
     }
 }
 
-/// What consists of digits and signs alone.
-fn ascii(text: &[u8]) -> &str {
-    str::from_utf8(text).unwrap_or_default()
+/// Appends what prints itself.
+fn push_shown(out: &mut String, value: impl fmt::Display) {
+    let written = write!(out, "{value}");
+    debug_assert!(written.is_ok(), "a time can always be told");
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@
 
 mod between;
 mod conversation;
+mod lines;
 mod schema;
 mod values;
 
@@ -151,7 +152,7 @@ impl Json {
             opened_by: opener(&change.owner, None),
             task_on_cpu,
         };
-        push_json_line(out, &line);
+        line.push(out);
     }
 
     /// Appends the life of a connection.
@@ -182,7 +183,7 @@ impl Json {
                 .map(String::as_str),
             cookie: timeline.cookie,
         };
-        push_json_line(out, &line);
+        line.push(out);
     }
 
     /// Appends lost changes.

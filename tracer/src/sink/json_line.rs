@@ -9,6 +9,7 @@
 //! field costs little more than its bytes. Tests hold it against `serde_json`.
 
 mod encoder;
+mod pieces;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ use serde::{Serialize, Serializer};
 
 use crate::model::printable::is_printable;
 use encoder::Encoder;
+pub(super) use pieces::Pieces;
 
 /// Appends a value as one line of JSON in which every unsafe character is escaped as JSON escapes it: `\u009b`. A
 /// program reads the very string; a terminal shows it harmlessly.
@@ -43,8 +45,11 @@ impl<T: fmt::Display> Serialize for Shown<T> {
 
 /// Appends text as it stands between the quotes of a string.
 fn push_escaped(out: &mut String, text: &str) {
-    // Without a way out in between, many bytes are looked at at once.
-    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+    // Without a way out in between: nearly always all of them are.
+    if text
+        .bytes()
+        .fold(true, |all, byte| all & PLAIN[usize::from(byte)])
+    {
         return out.push_str(text);
     }
     for character in text.chars() {
@@ -69,10 +74,16 @@ fn push_escaped(out: &mut String, text: &str) {
     }
 }
 
-/// Whether a byte is a character that stands for itself, in JSON and on a terminal.
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
-}
+/// Which bytes are a character that stands for itself, in JSON and on a terminal.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = byte != b'"' && byte != b'\\';
+        byte += 1;
+    }
+    plain
+};
 
 #[cfg(test)]
 mod tests;

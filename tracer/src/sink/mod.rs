@@ -6,6 +6,7 @@
 mod address;
 pub mod clock;
 pub mod csv;
+mod digits;
 pub mod doctor;
 mod findings;
 pub mod json;

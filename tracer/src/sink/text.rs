@@ -37,6 +37,8 @@ use palette::Palette;
 
 /// What stands between the parts of a line.
 const SEPARATOR: &str = " · ";
+/// What stands between two ends, and between two states: three columns.
+const ARROW: &str = " → ";
 
 /// Encodes values as text.
 #[derive(Clone, Debug)]
@@ -239,13 +241,17 @@ fn push_process(out: &mut String, process: Option<(u32, Comm)>, width: Option<us
     out.push_str(&number);
 }
 
-/// Appends `10.0.0.1:41000 → 10.0.0.2:443`, of a listener only its own end.
-fn push_ends(out: &mut String, tuple: &Tuple, is_listener: bool) {
+/// Appends `10.0.0.1:41000 → 10.0.0.2:443`, of a listener only its own end. Returns how many columns that takes.
+fn push_ends(out: &mut String, tuple: &Tuple, is_listener: bool) -> usize {
+    let start = out.len();
     push_endpoint(out, tuple.local);
-    if !is_listener {
-        out.push_str(" → ");
-        push_endpoint(out, tuple.remote);
+    if is_listener {
+        return out.len() - start;
     }
+    out.push_str(ARROW);
+    push_endpoint(out, tuple.remote);
+    // Only the arrow is more bytes than columns.
+    out.len() - start - (ARROW.len() - 3)
 }
 
 /// `312.4 ms`, `≥ 5.00 s` where it is not over, `?` where it is not known.

@@ -15,6 +15,12 @@ use thiserror::Error;
 
 const MAGIC: u16 = 0xeb9f;
 const HEADER_SIZE: usize = 24;
+/// What the names of tracepoints' types begin with.
+const TRACEPOINT: &str = "btf_trace_";
+/// Bytes of a type's fixed part.
+const TYPE_SIZE: usize = 12;
+/// A structure that is declared and not told of, without a name.
+const DECLARATION: [u32; 3] = [0, kind::FORWARD << 24, 0];
 /// Deepest nesting of anonymous structures and of typedefs that is followed.
 const MAX_DEPTH: usize = 32;
 
@@ -26,6 +32,7 @@ mod kind {
     pub(super) const STRUCT: u32 = 4;
     pub(super) const UNION: u32 = 5;
     pub(super) const ENUM: u32 = 6;
+    pub(super) const FORWARD: u32 = 7;
     pub(super) const TYPEDEF: u32 = 8;
     pub(super) const VOLATILE: u32 = 9;
     pub(super) const CONST: u32 = 10;
@@ -201,6 +208,48 @@ impl<'a> Btf<'a> {
         (function.kind == kind::FUNC_PROTO).then_some(function.len)
     }
 
+    /// Returns what of these types programs can be attached to, functions and tracepoints, as BTF in which they have the
+    /// same numbers. Whatever else there is becomes a declaration without a name: whoever reads all of it, as aya does, is
+    /// sooner done.
+    pub(super) fn attachable(&self) -> Vec<u8> {
+        let types_size = self.starts.len() * TYPE_SIZE;
+        let mut bytes = Vec::with_capacity(HEADER_SIZE + types_size + self.strings.len());
+        bytes.extend(MAGIC.to_ne_bytes());
+        bytes.extend([1, 0]);
+        let sizes = [types_size, types_size, self.strings.len()].map(|size| size as u32);
+        let [types_size, strings_start, strings_size] = sizes;
+        for word in [
+            HEADER_SIZE as u32,
+            0,
+            types_size,
+            strings_start,
+            strings_size,
+        ] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        for &start in &self.starts {
+            let fixed = &self.types[start..start + TYPE_SIZE];
+            match read_type(self.types, start) {
+                Ok(found) if self.is_attachable(found) => bytes.extend(fixed),
+                _ => bytes.extend(DECLARATION.map(u32::to_ne_bytes).as_flattened()),
+            }
+        }
+        bytes.extend(self.strings);
+        bytes
+    }
+
+    fn is_attachable(&self, found: Type) -> bool {
+        let begins = |name: &str| {
+            let rest = self.strings.get(found.name..).unwrap_or_default();
+            rest.starts_with(name.as_bytes())
+        };
+        match found.kind {
+            kind::FUNC => true,
+            kind::TYPEDEF => begins(TRACEPOINT),
+            _ => false,
+        }
+    }
+
     fn structure(&self, name: &str) -> Option<Type> {
         let structures = self.structures.iter().filter_map(|&id| self.get(id));
         structures
@@ -313,7 +362,7 @@ fn read_type(types: &[u8], at: usize) -> Result<Type, BtfError> {
         len: (info & 0xffff) as usize,
         bitfields: info >> 31 == 1,
         size_or_type: u32_at(types, at + 8)?,
-        rest: at + 12,
+        rest: at + TYPE_SIZE,
     })
 }
 
@@ -448,6 +497,41 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_attached_to_keeps_its_number() {
+        let strings = b"\0btf_trace_hook\0other\0hooked\0s\0";
+        let info = |kind: u32, len: u32| (kind << 24) | len;
+        let types: Vec<u32> = [
+            vec![28, info(kind::STRUCT, 1), 4, 28, 3, 0],
+            vec![1, info(kind::TYPEDEF, 0), 1],
+            vec![16, info(kind::TYPEDEF, 0), 1],
+            vec![0, info(kind::FUNC_PROTO, 1), 0, 0, 1],
+            vec![22, info(kind::FUNC, 1), 4],
+        ]
+        .concat();
+        let len = types.len() as u32 * 4;
+        let mut bytes = MAGIC.to_ne_bytes().to_vec();
+        bytes.extend([1, 0]);
+        for word in [24, 0, len, len, strings.len() as u32] {
+            bytes.extend(u32::to_ne_bytes(word));
+        }
+        bytes.extend(types.iter().flat_map(|word| word.to_ne_bytes()));
+        bytes.extend(strings);
+        let all = Btf::parse(&bytes).expect("the sample is BTF");
+        let bytes = all.attachable();
+        let some = Btf::parse(&bytes).expect("it is BTF too");
+        assert_eq!(some.starts.len(), all.starts.len());
+        let named = |id: u32| {
+            some.get(id)
+                .map(|found| (found.kind, some.name(found.name)))
+        };
+        assert_eq!(named(2), Some((kind::TYPEDEF, &b"btf_trace_hook"[..])));
+        assert_eq!(named(5), Some((kind::FUNC, &b"hooked"[..])));
+        for id in [1, 3, 4] {
+            assert_eq!(named(id), Some((kind::FORWARD, &b""[..])));
+        }
+    }
+
+    #[test]
     fn no_cut_makes_it_panic() {
         let bytes = sample();
         for len in 0..bytes.len() {
@@ -463,6 +547,7 @@ mod tests {
                 bytes[at] ^= flip;
                 if let Ok(btf) = Btf::parse(&bytes) {
                     let _ = btf.field("outer", &["c"]);
+                    let _ = btf.attachable();
                 }
             }
         }

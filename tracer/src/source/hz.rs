@@ -21,9 +21,10 @@ const TIMER_LIST: &str = "/proc/timer_list";
 /// What `CONFIG_HZ` can be: `kernel/Kconfig.hz`, and those of ARM beside it.
 const CHOICES: [u32; 7] = [100, 200, 250, 300, 500, 1000, 1024];
 
-/// Pauses before further readings, until one rate alone is possible.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(60),
+/// Pauses before further readings, until one rate alone is possible. The first are short: a trace has not begun before.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(20),
+    Duration::from_millis(40),
     Duration::from_millis(120),
     Duration::from_millis(480),
 ];

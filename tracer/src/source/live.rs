@@ -10,6 +10,7 @@ mod follow;
 mod gather;
 mod hidden;
 mod mapped;
+mod programs;
 mod rings;
 
 use std::io;

@@ -17,7 +17,7 @@ use std::mem::offset_of;
 
 use aya::programs::links::LinkError;
 use aya::programs::{Iter, ProgramError};
-use aya::{Btf as KernelBtf, EbpfError, EbpfLoader};
+use aya::{Btf as KernelBtf, EbpfError, EbpfLoader, Endianness};
 use thiserror::Error;
 use tracer_ebpf::{AGE_SIZE, AgeRecord, Config, MinisockConfig, MinisockOffsets};
 
@@ -104,19 +104,23 @@ struct Ages {
 
 impl Ages {
     fn load() -> Result<Self, AgesError> {
+        let bytes = fs::read(BTF_PATH).map_err(|error| AgesError::Types(error.to_string()))?;
+        let types = Btf::parse(&bytes).map_err(|error| AgesError::Types(error.to_string()))?;
         let config = Config {
             minisock: MinisockConfig {
-                offsets: offsets()?,
+                offsets: offsets(&types)?,
                 ..Config::EMPTY.minisock
             },
             ..Config::EMPTY
         };
-        let bytes = config.to_bytes();
+        let values = config.to_bytes();
         let mut object = EbpfLoader::new()
-            .override_global("CONFIG", &bytes[..], true)
+            // For relocations that the object has none of.
+            .btf(None)
+            .override_global("CONFIG", &values[..], true)
             .load(OBJECT)?;
-        let types =
-            KernelBtf::from_sys_fs().map_err(|error| AgesError::Types(error.to_string()))?;
+        let types = KernelBtf::parse(&types.attachable(), Endianness::default())
+            .map_err(|error| AgesError::Types(error.to_string()))?;
         program(&mut object)?.load("tcp", &types)?;
         Ok(Self { object })
     }
@@ -138,9 +142,7 @@ fn program(object: &mut aya::Ebpf) -> Result<&mut Iter, AgesError> {
 }
 
 /// Finds what the program reads.
-fn offsets() -> Result<MinisockOffsets, AgesError> {
-    let bytes = fs::read(BTF_PATH).map_err(|error| AgesError::Types(error.to_string()))?;
-    let types = Btf::parse(&bytes).map_err(|error| AgesError::Types(error.to_string()))?;
+fn offsets(types: &Btf<'_>) -> Result<MinisockOffsets, AgesError> {
     let field = |structure: &str, name: &str| {
         let field = types.field(structure, &[name]);
         field.map(|field| field.offset).ok_or(AgesError::NotKept)

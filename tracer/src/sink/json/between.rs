@@ -14,17 +14,17 @@ use crate::track::{Mark, Marks, Owner, People};
 #[derive(Serialize)]
 pub(super) struct OwnerOfLife<'a> {
     #[serde(flatten)]
-    owner: super::OwnerValue,
+    pub(super) owner: super::OwnerValue,
     /// The thread that used the socket, and its name.
-    tid: Option<u32>,
-    thread: Option<Name>,
+    pub(super) tid: Option<u32>,
+    pub(super) thread: Option<Name>,
     #[serde(flatten)]
-    process: Option<ProcessValue<'a>>,
+    pub(super) process: Option<ProcessValue<'a>>,
 }
 
 /// A process, as it was when it was first seen using a socket.
 #[derive(Serialize)]
-struct ProcessValue<'a> {
+pub(super) struct ProcessValue<'a> {
     /// Its parent.
     ppid: Option<u32>,
     start_mono_ns: Option<u64>,
@@ -94,11 +94,11 @@ pub(super) fn owner_of_life<'a>(whose: &Owner, people: &'a People) -> Option<Own
 /// Who opened a connection that another process uses.
 #[derive(Serialize)]
 pub(super) struct OpenerValue<'a> {
-    pid: u32,
-    comm: Name,
+    pub(super) pid: u32,
+    pub(super) comm: Name,
     /// Path of its executable; absent where it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    exe: Option<&'a str>,
+    pub(super) exe: Option<&'a str>,
 }
 
 pub(super) fn opener<'a>(whose: &Owner, people: Option<&'a People>) -> Option<OpenerValue<'a>> {
@@ -115,20 +115,20 @@ pub(super) fn opener<'a>(whose: &Owner, people: Option<&'a People>) -> Option<Op
 #[derive(Serialize)]
 pub(super) struct CarriedValue {
     /// Bytes of data sent, each once.
-    bytes_sent: Option<u64>,
+    pub(super) bytes_sent: Option<u64>,
     /// Bytes of data sent again.
-    bytes_retransmitted: Option<u64>,
+    pub(super) bytes_retransmitted: Option<u64>,
     /// Bytes of data received.
-    bytes_received: Option<u64>,
+    pub(super) bytes_received: Option<u64>,
     /// Segments sent, those without data too.
-    segments_sent: Option<u32>,
-    segments_received: Option<u32>,
+    pub(super) segments_sent: Option<u32>,
+    pub(super) segments_received: Option<u32>,
     /// Segments sent again.
-    retransmits: Option<u32>,
+    pub(super) retransmits: Option<u32>,
     /// Smoothed round-trip time; `null` where none was measured.
-    rtt_ns: Option<u64>,
+    pub(super) rtt_ns: Option<u64>,
     /// Congestion window in segments.
-    congestion_window: Option<u32>,
+    pub(super) congestion_window: Option<u32>,
 }
 
 impl From<&Figures> for CarriedValue {
@@ -149,17 +149,17 @@ impl From<&Figures> for CarriedValue {
 /// Something that happened between two changes.
 #[derive(Serialize)]
 pub(super) struct EventValue<'a> {
-    mono_ns: u64,
+    pub(super) mono_ns: u64,
     /// `retransmitted`, `reset_sent`, `reset_received` or `error`.
-    what: &'static str,
+    pub(super) what: &'static str,
     /// State of the socket then.
-    state: StateName,
+    pub(super) state: StateName,
     /// The kernel's reason for a reset, in its own words; absent where it tells none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
     /// The errno of an error.
     #[serde(skip_serializing_if = "Option::is_none")]
-    errno: Option<u32>,
+    pub(super) errno: Option<u32>,
 }
 
 pub(super) fn events<'a>(

@@ -13,11 +13,11 @@ use crate::track::{Segment, Span};
 /// The states of a timeline, in their order.
 pub(super) struct Segments<'a>(pub(super) &'a [Segment], pub(super) Naming);
 
-impl Serialize for Segments<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(segments, names) = self;
-        serializer.collect_seq(segments.iter().map(|segment| SegmentValue {
-            state: StateName(segment.state, *names),
+impl Segments<'_> {
+    pub(super) fn values(&self) -> impl Iterator<Item = SegmentValue> {
+        let Self(segments, names) = *self;
+        segments.iter().map(move |segment| SegmentValue {
+            state: StateName(segment.state, names),
             start_mono_ns: segment.start.map(|start| start.0),
             ns: known(segment.span),
             error_ns: error(segment.span),
@@ -27,7 +27,13 @@ impl Serialize for Segments<'_> {
                 Span::Open(ns) => Some(ns),
                 _ => None,
             },
-        }))
+        })
+    }
+}
+
+impl Serialize for Segments<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.values())
     }
 }
 

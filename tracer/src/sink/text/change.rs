@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::fold::{columns, fold, insert_spaces, push_spaces};
-use super::{Text, failed, gone, push_ends, push_lasted, push_process, push_state, put};
+use super::{ARROW, Text, failed, gone, push_ends, push_lasted, push_process, push_state, put};
 use crate::model::TcpState::{Close, Closing, FinWait2};
 use crate::track::{Change, Origin, Span, Unknown};
 
@@ -85,6 +85,9 @@ pub(super) fn line(text: &Text, change: &Change, out: &mut String) {
         used += whose.max(width) + 2;
     }
     used += push_between(text, change, used, out);
+    if text.width.is_none() {
+        return push_rest(text, change, (&at, used), out);
+    }
 
     // What follows is measured before its place is known.
     let states = out.len();
@@ -129,6 +132,30 @@ pub(super) fn line(text: &Text, change: &Change, out: &mut String) {
     }
 }
 
+/// Appends what follows the ends where a line may be as long as it likes.
+fn push_rest(text: &Text, change: &Change, (at, used): (&Columns, usize), out: &mut String) {
+    let start = at.states.max(used + 2);
+    push_spaces(out, start - used);
+    let states = out.len();
+    let note = push_states(text, change, out);
+    let lasted = out.len();
+    if let Some(span) = change.in_from {
+        let states_end = start + columns(&out[states..]);
+        push_lasted(out, span);
+        let lasted_wide = columns(&out[lasted..]);
+        let gap = at.end.saturating_sub(states_end);
+        insert_spaces(out, lasted, gap.saturating_sub(lasted_wide).max(1));
+    }
+    text.palette()
+        .of_state(change.to)
+        .insert(out, states..lasted);
+    if let Some(note) = note {
+        out.push_str("  ");
+        out.push_str(note);
+    }
+    out.push('\n');
+}
+
 /// Appends the time of day, as far as it is shown and worth showing.
 fn push_time(text: &Text, change: &Change, width: usize, out: &mut String) {
     let paint = text.palette().dimmed();
@@ -145,16 +172,17 @@ fn push_time(text: &Text, change: &Change, width: usize, out: &mut String) {
 /// line of its own goes below itself.
 fn push_between(text: &Text, change: &Change, used: usize, out: &mut String) -> usize {
     let start = out.len();
-    match change.origin {
+    let taken = match change.origin {
         Origin::Tracepoint { shown, .. } if text.raw => {
             let local = SocketAddr::new(shown.local_addr, shown.local_port);
             let remote = SocketAddr::new(shown.remote_addr, shown.remote_port);
-            put(out, format_args!("{local} → {remote}"));
+            put(out, format_args!("{local}{ARROW}{remote}"));
+            columns(&out[start..])
         }
         _ => push_ends(out, &change.tuple, change.is_listener()),
-    }
+    };
     let Some(width) = text.width else {
-        return columns(&out[start..]);
+        return taken;
     };
     let ends = out.split_off(start);
     let ends = fold(&ends, Some(width.saturating_sub(used)), 0);
@@ -167,7 +195,7 @@ fn push_states(text: &Text, change: &Change, out: &mut String) -> Option<&'stati
     match change.from {
         Some(from) => {
             push_state(out, from, text.names);
-            out.push_str(" → ");
+            out.push_str(ARROW);
         }
         None => out.push_str("found in "),
     }

@@ -2,20 +2,23 @@
 
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use aya::maps::{MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint};
 use aya::util::nr_cpus;
-use aya::{Ebpf, EbpfLoader};
+use aya::{Btf as KernelBtf, Ebpf, EbpfLoader, Endianness};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracer_ebpf::{ABSENT, Config, FOLLOWED_PROCESSES, LossCounter, PAGE_BYTES, RingConfig};
 
 use super::error::{LiveError, follow_lacks, load_error, program_error};
-use super::gather::gather;
+use super::gather::Gathering;
 use super::hidden::{self, Hidden};
 use super::mapped::MappedArray;
+use super::programs::Programs;
 use super::rings::{Rings, ring_config};
 use super::{Hook, Live, MethodChoice, Options};
 use super::{between, follow};
@@ -33,7 +36,7 @@ use crate::source::{processes, usage};
 
 /// The object, as the build left it.
 pub(in crate::source) static OBJECT: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-object"));
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-object-stripped"));
 
 pub(super) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
@@ -78,8 +81,8 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         not_permitted: false,
     };
     let wants_minisocks = options.hidden != MethodChoice::Off;
-    let gathered = gather(wants_minisocks);
-    let bytes = gathered.types.map_err(|error| {
+    let gathering = Gathering::begin(wants_minisocks);
+    let bytes = fs::read(BTF_PATH).map_err(|error| {
         refuse(
             format!("cannot read the kernel's types from {BTF_PATH}: {error}"),
             "boot a kernel built with CONFIG_DEBUG_INFO_BTF, or use `--hook classic`",
@@ -101,17 +104,17 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
             "filter by --netns or --comm instead",
         ));
     }
-    let kernel_types = gathered
-        .attachable
+    let kernel_types = KernelBtf::parse(&types.attachable(), Endianness::default())
         .map_err(|error| refuse(format!("{BTF_PATH}: {error}"), "use `--hook classic`"))?;
-
-    let minisocks = gathered
-        .addresses
-        .map(|addresses| minisocks::find(&types, addresses));
     let processes = usage::processes(&types).filter(|_| tells_processes);
+    let traffic = usage::traffic(&types);
+    let reasons = usage::reset_reasons(&types).into_iter().collect();
+
+    let (loader, addresses) = gathering.end();
+    let minisocks = addresses.map(|addresses| minisocks::find(&types, addresses));
     let config = Config {
         usage: processes.unwrap_or(Config::EMPTY.usage),
-        traffic: usage::traffic(&types),
+        traffic,
         offsets: found.offsets,
         filter: kernel_filter(&options.filter),
         minisock: match &minisocks {
@@ -125,28 +128,33 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         rings: ring_config(options.ring_bytes),
         ..Config::EMPTY
     };
-    let mut object = load(Hook::Btf, options, config, gathered.loader)?;
+    let mut object = load(Hook::Btf, options, config, loader)?;
     let not_followed = match &options.follow {
         Some(named) => follow::attach(&mut object, &kernel_types, named)?,
         None => 0,
     };
-    let hidden = hidden::attach(
-        &mut object,
-        &kernel_types,
-        options.hidden,
-        minisocks
-            .as_ref()
-            .map(|found| found.as_ref().map_err(|field| *field)),
-    )?;
+    let mut programs = Programs::of(&mut object);
+    let program: &mut BtfTracePoint = expected(Hook::Btf, programs.take("state_change_typed"))?;
+    // The verifier takes as long for this one as for all others.
+    let (loaded, hidden, between) = thread::scope(|scope| {
+        let loading = scope.spawn(|| program.load("inet_sock_set_state", &kernel_types));
+        let hidden = hidden::attach(
+            &mut programs,
+            &kernel_types,
+            options.hidden,
+            minisocks
+                .as_ref()
+                .map(|found| found.as_ref().map_err(|field| *field)),
+        );
+        let between = between::attach(&mut programs, &kernel_types, processes.is_some());
+        let loaded = loading.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (loaded, hidden, between)
+    });
+    let hidden = hidden?;
     let mut missing: Vec<String> = found.missing.into_iter().map(str::to_owned).collect();
-    let between = between::attach(&mut object, &kernel_types, processes.is_some());
     missing.extend(between.missing);
-    let program: &mut BtfTracePoint = program(&mut object, Hook::Btf, "state_change_typed")?;
-    program
-        .load("inet_sock_set_state", &kernel_types)
-        .map_err(|error| program_error(Hook::Btf, &error))?;
-    program
-        .attach()
+    loaded
+        .and_then(|()| program.attach())
         .map_err(|error| program_error(Hook::Btf, &error))?;
     let fd = program
         .fd()
@@ -154,7 +162,6 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
         .try_clone();
     let mut live = finish(object, fd, (Hook::Btf, &config.rings), missing, hidden)?;
     live.tells_resets = between.tells_resets;
-    let reasons = usage::reset_reasons(&types).into_iter().collect();
     live.reset_reasons = ResetReasons(reasons);
     live.not_followed.0 = not_followed;
     Ok(live)
@@ -194,7 +201,8 @@ pub(super) fn classic(options: &Options) -> Result<Live, LiveError> {
         ..Config::EMPTY
     };
     let mut object = load(Hook::Classic, options, config, EbpfLoader::new())?;
-    let program: &mut TracePoint = program(&mut object, Hook::Classic, "state_change_classic")?;
+    let program: &mut TracePoint =
+        expected(Hook::Classic, object.program_mut("state_change_classic"))?;
     program
         .load()
         .map_err(|error| program_error(Hook::Classic, &error))?;
@@ -250,16 +258,12 @@ fn load(
         .map_err(|error| load_error(hook, error))
 }
 
-fn program<'a, P>(
-    object: &'a mut Ebpf,
-    hook: Hook,
-    name: &'static str,
-) -> Result<&'a mut P, LiveError>
+/// Takes a program for the type that it has in the object.
+fn expected<'a, P>(hook: Hook, program: Option<&'a mut Program>) -> Result<&'a mut P, LiveError>
 where
     &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
 {
-    object
-        .program_mut(name)
+    program
         .ok_or(ProgramError::NotLoaded)
         .and_then(TryInto::try_into)
         .map_err(|error| program_error(hook, &error))

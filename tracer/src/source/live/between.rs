@@ -3,10 +3,11 @@
 //! **Owns:** which of them are attached, and what is missing where one cannot be.
 //! **Never:** a failure: the trace goes on without them, and says so.
 
+use aya::Btf as KernelBtf;
 use aya::programs::{FExit, ProgramError};
-use aya::{Btf as KernelBtf, Ebpf};
 
 use super::hidden::{Hooked, track, unload};
+use super::programs::Programs;
 
 const RETRANSMITTED: Hooked = ("retransmitted", "tcp_retransmit_skb");
 const RESET_SENT: Hooked = ("reset_sent", "tcp_send_reset");
@@ -34,7 +35,7 @@ pub(super) struct Between {
 }
 
 /// Attaches what the kernel allows. Who uses a socket is told only where `processes` can be told.
-pub(super) fn attach(object: &mut Ebpf, types: &KernelBtf, processes: bool) -> Between {
+pub(super) fn attach(object: &mut Programs<'_>, types: &KernelBtf, processes: bool) -> Between {
     let mut missing = Vec::new();
     let mut tells_resets = true;
     for (hook, what) in SEGMENTS {
@@ -60,7 +61,7 @@ fn refusal(hooked: &str, error: &ProgramError) -> String {
     format!("{hooked}: {cause}")
 }
 
-fn users(object: &mut Ebpf, types: &KernelBtf, processes: bool) -> Vec<String> {
+fn users(object: &mut Programs<'_>, types: &KernelBtf, processes: bool) -> Vec<String> {
     let mut missing = Vec::new();
     if !processes {
         missing.push(
@@ -94,7 +95,7 @@ fn users(object: &mut Ebpf, types: &KernelBtf, processes: bool) -> Vec<String> {
 }
 
 fn leave(
-    object: &mut Ebpf,
+    object: &mut Programs<'_>,
     types: &KernelBtf,
     (name, function): Hooked,
 ) -> Result<(), ProgramError> {

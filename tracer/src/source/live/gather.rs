@@ -1,44 +1,54 @@
-//! What takes long to read of this kernel, read at the same time.
+//! What takes long to read of this kernel, read while other things are done.
 //!
 //! **Owns:** the threads that do it; they have ended before a hook is attached or a privilege given up.
 
-use std::fs;
-use std::io;
 use std::panic::resume_unwind;
-use std::thread::{self, ScopedJoinHandle};
+use std::thread::{self, JoinHandle};
 
-use aya::{Btf as KernelBtf, BtfError, EbpfLoader};
+use aya::EbpfLoader;
 
-use super::attach::BTF_PATH;
 use crate::source::minisocks::{self, Addresses};
 
-/// What was read.
-pub(super) struct Gathered {
-    /// The kernel's types as they are.
-    pub(super) types: io::Result<Vec<u8>>,
-    /// The same as aya wants them, to find what a program is to be attached to.
-    pub(super) attachable: Result<KernelBtf, BtfError>,
-    /// A loader. Making one reads the types another time: it would use them for relocations, which our object has none of.
-    pub(super) loader: EbpfLoader<'static>,
-    /// Where functions lie, if anybody wants to know.
-    pub(super) addresses: Option<Addresses>,
+/// What is being read.
+pub(super) struct Gathering {
+    loader: Option<JoinHandle<EbpfLoader<'static>>>,
+    addresses: Option<JoinHandle<Addresses>>,
 }
 
-/// Reads all of it, the addresses of functions only where they are wanted: some 30 ms each of the processor.
-pub(super) fn gather(wants_addresses: bool) -> Gathered {
-    thread::scope(|scope| {
-        let addresses = wants_addresses.then(|| scope.spawn(minisocks::addresses));
-        let attachable = scope.spawn(KernelBtf::from_sys_fs);
-        let loader = scope.spawn(EbpfLoader::new);
-        Gathered {
-            types: fs::read(BTF_PATH),
-            attachable: ended(attachable),
-            loader: ended(loader),
-            addresses: addresses.map(ended),
+impl Gathering {
+    /// Begins to read, the addresses of functions only where they are wanted: some 30 ms of the processor.
+    pub(super) fn begin(wants_addresses: bool) -> Self {
+        Self {
+            loader: Some(thread::spawn(loader)),
+            addresses: wants_addresses.then(|| thread::spawn(minisocks::addresses)),
         }
-    })
+    }
+
+    /// Returns a loader, and where functions lie, if anybody wanted to know.
+    pub(super) fn end(mut self) -> (EbpfLoader<'static>, Option<Addresses>) {
+        let loader = self.loader.take().map(ended);
+        let addresses = self.addresses.take().map(ended);
+        (loader.unwrap_or_else(self::loader), addresses)
+    }
 }
 
-fn ended<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+/// Where what was read is of no use any more, it is waited for all the same.
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        let _ = self.loader.take().map(JoinHandle::join);
+        let _ = self.addresses.take().map(JoinHandle::join);
+    }
+}
+
+/// Makes a loader. That reads and parses the kernel's types, for relocations of a kind that our object has none of.
+fn loader() -> EbpfLoader<'static> {
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    // It would look as it loads.
+    aya::features();
+    loader
+}
+
+fn ended<T>(thread: JoinHandle<T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }

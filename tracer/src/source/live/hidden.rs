@@ -2,10 +2,11 @@
 //!
 //! **Owns:** which programs belong to which method, and what is attached where one of them fails.
 
+use aya::Btf as KernelBtf;
 use aya::programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError};
-use aya::{Btf as KernelBtf, Ebpf};
 
 use super::error::{LiveError, MethodError};
+use super::programs::Programs;
 use crate::source::minisocks::{DANCE, Found, KILL};
 
 /// How timewait and request sockets are followed by hooks.
@@ -88,7 +89,7 @@ const PACKETS: Hooked = ("packet_freed", "kfree_skb");
 ///
 /// The one method that was asked for cannot be had.
 pub(super) fn attach(
-    object: &mut Ebpf,
+    object: &mut Programs<'_>,
     types: &KernelBtf,
     choice: MethodChoice,
     found: Option<Result<&Found, &'static str>>,
@@ -120,7 +121,7 @@ pub(super) fn attach(
     }
 }
 
-fn either(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Hidden {
+fn either(object: &mut Programs<'_>, types: &KernelBtf, found: &Found) -> Hidden {
     let refused = match fentry(object, types, found) {
         Ok(hidden) => return hidden,
         Err(error) => error,
@@ -136,7 +137,11 @@ fn either(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Hidden {
     }
 }
 
-fn fentry(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden, MethodError> {
+fn fentry(
+    object: &mut Programs<'_>,
+    types: &KernelBtf,
+    found: &Found,
+) -> Result<Hidden, MethodError> {
     let mut hidden = Hidden {
         timewait: Some(Method::Fentry),
         ..Hidden::default()
@@ -175,7 +180,11 @@ fn fentry(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden,
     Ok(hidden)
 }
 
-fn timer(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden, MethodError> {
+fn timer(
+    object: &mut Programs<'_>,
+    types: &KernelBtf,
+    found: &Found,
+) -> Result<Hidden, MethodError> {
     if found.config.timewait_handler == 0 {
         let why = match &found.without_addresses {
             Some(error) => error.to_string(),
@@ -207,7 +216,7 @@ fn timer(object: &mut Ebpf, types: &KernelBtf, found: &Found) -> Result<Hidden, 
 
 /// Attaches to the freeing of packets. Kernels before Linux 6.11 do not name the socket there and
 /// refuse the program.
-fn packets(object: &mut Ebpf, types: &KernelBtf) -> Result<(), ProgramError> {
+fn packets(object: &mut Programs<'_>, types: &KernelBtf) -> Result<(), ProgramError> {
     let attached = track(object, types, PACKETS);
     if attached.is_err() {
         unload(object, PACKETS.0);
@@ -224,7 +233,7 @@ fn note_addresses(found: &Found, hidden: &mut Hidden) {
 }
 
 fn enter(
-    object: &mut Ebpf,
+    object: &mut Programs<'_>,
     types: &KernelBtf,
     (name, function): Hooked,
 ) -> Result<(), MethodError> {
@@ -237,7 +246,7 @@ fn enter(
 }
 
 fn leave(
-    object: &mut Ebpf,
+    object: &mut Programs<'_>,
     types: &KernelBtf,
     (name, function): Hooked,
 ) -> Result<(), MethodError> {
@@ -250,7 +259,7 @@ fn leave(
 }
 
 pub(super) fn track(
-    object: &mut Ebpf,
+    object: &mut Programs<'_>,
     types: &KernelBtf,
     (name, tracepoint): Hooked,
 ) -> Result<(), ProgramError> {
@@ -261,7 +270,7 @@ pub(super) fn track(
 }
 
 fn program<'a, P>(
-    object: &'a mut Ebpf,
+    object: &'a mut Programs<'_>,
     method: Method,
     name: &'static str,
 ) -> Result<&'a mut P, MethodError>
@@ -276,7 +285,7 @@ where
 }
 
 /// Detaches and unloads a program; one that is not loaded stays so.
-pub(super) fn unload(object: &mut Ebpf, name: &str) {
+pub(super) fn unload(object: &mut Programs<'_>, name: &str) {
     if let Some(program) = object.program_mut(name) {
         let _ = match program {
             Program::FEntry(program) => program.unload(),
