@@ -1,6 +1,7 @@
 //! One connection while it lives: its states so far, and what is known of it.
 
 mod hidden;
+mod past;
 mod showing;
 mod telling;
 
@@ -13,6 +14,7 @@ use crate::model::{
 
 use super::hidden::{HalfOpen, InTimewait};
 use super::output::{Change, ConnId, Mark, Marks, Opened, Segment, Span, Unknown};
+use past::Past;
 pub(super) use telling::Ended;
 
 use super::Ending;
@@ -21,12 +23,6 @@ use super::users::{User, Users};
 
 /// The most that is kept of what happened between the changes of a connection; the rest is counted.
 const MOST_MARKS: usize = 32;
-
-/// States that a connection has left while it lives, and when it is reset. Room for more of them would be most of what it
-/// takes.
-const PAST_LIVING: usize = 2;
-/// States that it leaves besides as it closes in order.
-const PAST_CLOSING: usize = 4;
 
 /// How long what the kernel does in one go takes at most, in nanoseconds, preempted or emulated.
 const ONE_GO_NS: u64 = 50_000_000;
@@ -71,7 +67,7 @@ pub(super) struct Connection {
     pub(super) closing: Option<Ending>,
     /// Whether a process that is followed was seen using it.
     pub(super) is_followed: bool,
-    past: Vec<Segment>,
+    past: Past,
     /// By how much the beginning of the first of them may be wrong.
     began_error_ns: u64,
     state: TcpState,
@@ -126,7 +122,7 @@ impl Connection {
             marks: None,
             closing: None,
             is_followed: false,
-            past: Vec::new(),
+            past: Past::new(),
             began_error_ns: 0,
             state: change.from,
             entered: Err(unseen),
@@ -168,7 +164,7 @@ impl Connection {
             marks: None,
             closing: None,
             is_followed: false,
-            past: Vec::new(),
+            past: Past::new(),
             began_error_ns: 0,
             state: existing.state,
             entered: Err(Unknown::BeforeTrace),
@@ -240,14 +236,6 @@ impl Connection {
     fn leave(&mut self, span: Span) {
         if self.past.is_empty() {
             self.began_error_ns = self.entered.map_or(0, |entered| entered.error_ns);
-        }
-        if self.past.len() == self.past.capacity() {
-            let more = if self.past.is_empty() {
-                PAST_LIVING
-            } else {
-                PAST_CLOSING
-            };
-            self.past.reserve_exact(more);
         }
         self.past.push(Segment {
             state: self.state,
@@ -373,9 +361,7 @@ impl Connection {
         if self.verdict != Verdict::Undecided {
             return;
         }
-        let passed = |wanted: TcpState| {
-            self.state == wanted || self.past.iter().any(|segment| segment.state == wanted)
-        };
+        let passed = |wanted: TcpState| self.state == wanted || self.past.has(wanted);
         let verdict = selection.judge(&Facts {
             is_listener: self.is_listener(),
             family: self.tuple.family(),
@@ -403,7 +389,7 @@ impl Connection {
 
     /// Returns how long the state lasted that was left last, where that is known exactly.
     pub(super) fn last_ns(&self) -> Option<u64> {
-        match self.past.last()?.span {
+        match self.past.last_span()? {
             Span::Known(ns) => Some(ns),
             _ => None,
         }

@@ -1,5 +1,6 @@
 //! A connection's time in sockets that the tracepoint never shows.
 
+use super::past::Past;
 use super::{Connection, Moment};
 use crate::model::{
     Existing, MonoNs, Request, RequestEnd, StateChange, TcpState, Ticks, Timewait, TimewaitEnd,
@@ -227,7 +228,7 @@ impl Connection {
             marks: None,
             closing: None,
             is_followed: false,
-            past: Vec::new(),
+            past: Past::new(),
             began_error_ns: 0,
             state: TcpState::SynRecv,
             entered: Ok(Moment::exact(request.at)),

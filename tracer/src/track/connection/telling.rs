@@ -24,9 +24,10 @@ impl Connection {
                 Some(Moment::exact(now))
             }
         };
-        let start = self.past.first().and_then(|segment| segment.start);
+        let segments = self.past.take();
+        let start = segments.first().and_then(|segment| segment.start);
         let error_ns = self.began_error_ns + end.map_or(0, |end| end.error_ns);
-        let why_unknown = self.past.iter().find_map(|segment| match segment.span {
+        let why_unknown = segments.iter().find_map(|segment| match segment.span {
             Span::Unknown(why) => Some(why),
             _ => None,
         });
@@ -59,7 +60,7 @@ impl Connection {
                 false => self.tuple,
             },
             opened: self.opened,
-            closed_first: closed_first(&self.past, ended),
+            closed_first: closed_first(&segments, ended),
             ended,
             ended_at,
             lifetime,
@@ -83,7 +84,7 @@ impl Connection {
                 .as_ref()
                 .map_or(0, |timewait| timewait.rearmed),
             half_open_end: self.half_open_end,
-            segments: self.past,
+            segments,
         }
     }
 }
