@@ -255,11 +255,13 @@ impl Connection {
         self.cookie = self.cookie.or(change.cookie);
         self.netns = self.netns.or(change.netns);
         self.socket_family = change.socket_family;
-        let told = change.tuple();
+        // Nearly always both ends are known.
+        if !self.tuple.is_complete() {
+            self.tuple.fill_from(&change.tuple());
+        }
         // What is told later is right where the first change told less: a child of a wildcard
         // listener first shows that listener's end.
-        self.tuple.fill_from(&told);
-        if let Some(port) = told.local.port {
+        if let Some(port) = change.local_port() {
             self.tuple.local.port = Some(port);
         }
         self.uid = change.uid.or(self.uid);
@@ -358,11 +360,17 @@ impl Connection {
     }
 
     pub(super) fn judge(&mut self, selection: &Selection) {
-        if self.verdict != Verdict::Undecided {
-            return;
+        if self.verdict == Verdict::Undecided {
+            self.verdict = self.judged(selection);
+        }
+    }
+
+    fn judged(&self, selection: &Selection) -> Verdict {
+        if selection.asks_for_nothing() {
+            return selection.judge_kind(self.is_listener());
         }
         let passed = |wanted: TcpState| self.state == wanted || self.past.has(wanted);
-        let verdict = selection.judge(&Facts {
+        selection.judge(&Facts {
             is_listener: self.is_listener(),
             family: self.tuple.family(),
             tuple: &self.tuple,
@@ -371,8 +379,7 @@ impl Connection {
             is_followed: self.is_followed,
             netns: self.netns,
             passed: &passed,
-        });
-        self.verdict = verdict;
+        })
     }
 
     /// Takes in that a process was seen using the socket.
