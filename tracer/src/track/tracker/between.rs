@@ -174,33 +174,23 @@ impl Tracker {
     fn owner_of_listener(&self, netns: u32, tuple: &Tuple) -> Option<Rc<User>> {
         let key = (netns, tuple.local.port?);
         let places = self.between.listeners.get(&key).into_iter().flatten();
-        let living = places.filter_map(|&place| self.connections.get(place));
-        let mut listeners: Vec<Listener<'_>> = living
+        let mut living = places
+            .filter_map(|&place| self.connections.get(place))
             .map(|one| {
                 let users = &one.users;
                 let owner = users.opened_by.as_ref().or(users.last.as_ref());
                 (one.tuple.local.addr, owner)
             })
-            .collect();
-        if listeners.is_empty() {
-            let listed = self.between.listed.get(&key).into_iter().flatten();
-            listeners.extend(listed.map(|one| (one.addr, one.holder.as_ref())));
-        }
-        let (mut exact, mut any) = (Vec::new(), Vec::new());
-        for (addr, owner) in listeners {
-            match addr {
-                addr if addr == tuple.local.addr => exact.push(owner),
-                None => any.push(owner),
-                Some(addr) if addr.to_canonical().is_unspecified() => any.push(owner),
-                Some(_) => {}
+            .peekable();
+        let owner = match living.peek() {
+            Some(_) => owner_among(living, tuple.local.addr),
+            None => {
+                let listed = self.between.listed.get(&key).into_iter().flatten();
+                let listed = listed.map(|one| (one.addr, one.holder.as_ref()));
+                owner_among(listed, tuple.local.addr)
             }
-        }
-        let candidates = if exact.is_empty() { any } else { exact };
-        let owner = (*candidates.first()?)?;
-        let is_the_only_one = candidates
-            .iter()
-            .all(|other| other.is_some_and(|other| other.pid == owner.pid));
-        is_the_only_one.then(|| Rc::clone(owner))
+        };
+        owner.map(Rc::clone)
     }
 
     /// Ends a connection that changed to CLOSE, at once or when its reset has come.
@@ -233,4 +223,27 @@ impl Tracker {
             }
         }
     }
+}
+
+/// Whose the listener is that takes what comes to an address: one that listens there, before those that listen
+/// everywhere.
+fn owner_among<'u>(
+    listeners: impl Iterator<Item = Listener<'u>> + Clone,
+    to: Option<IpAddr>,
+) -> Option<&'u Rc<User>> {
+    let is_everywhere =
+        |at: Option<IpAddr>| at.is_none_or(|addr| addr.to_canonical().is_unspecified());
+    let mut exact = listeners.clone().filter(|&(at, _)| at == to).peekable();
+    match exact.peek() {
+        Some(_) => the_only(exact),
+        None => the_only(listeners.filter(|&(at, _)| is_everywhere(at))),
+    }
+}
+
+/// Whose they all are; nobody's where they belong to several, or one to nobody known.
+fn the_only<'u>(mut listeners: impl Iterator<Item = Listener<'u>>) -> Option<&'u Rc<User>> {
+    let (_, owner) = listeners.next()?;
+    let owner = owner?;
+    let is_his = |other: Option<&Rc<User>>| other.is_some_and(|other| other.pid == owner.pid);
+    listeners.all(|(_, other)| is_his(other)).then_some(owner)
 }
