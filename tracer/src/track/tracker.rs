@@ -86,7 +86,7 @@ pub struct Tracker {
     connections: Connections,
     identity: Identity,
     next_id: u64,
-    /// Before this moment nothing is due, unless changes were lost.
+    /// Before this moment nothing is due.
     quiet_until: MonoNs,
     /// When held changes are let go, in the order of time.
     deadlines: VecDeque<(MonoNs, Place)>,
@@ -191,9 +191,13 @@ impl Tracker {
     /// Tells that it is `now`: changes that have waited long enough are let go as they are.
     pub fn handle_timeout(&mut self, now: MonoNs) {
         // Asked before each event, and nearly always there is nothing.
-        if now < self.quiet_until && self.lossy_until.is_none() {
-            return;
+        if now >= self.quiet_until {
+            self.do_what_is_due(now);
         }
+    }
+
+    #[inline(never)]
+    fn do_what_is_due(&mut self, now: MonoNs) {
         self.hidden.timewaits.give_up(now);
         self.end_closing(now);
         self.close_unanswered(now);
@@ -210,7 +214,8 @@ impl Tracker {
             }
         }
         let given_up = self.hidden.timewaits.next_given_up();
-        let due = self.poll_timeout().into_iter().chain(given_up).min();
+        let due = [self.poll_timeout(), given_up, self.next_sweep()];
+        let due = due.into_iter().flatten().min();
         self.quiet_until = due.unwrap_or(MonoNs(u64::MAX));
     }
 
@@ -265,10 +270,11 @@ impl Tracker {
         if self.wants_listener(place) {
             self.find_listener(place, &change.tuple());
         }
-        let is_named_child = change.from == TcpState::Listen
-            && change.to == TcpState::SynRecv
-            && change.tuple().is_complete();
-        let no_request = (self.follows.requests && is_named_child).then(|| self.why_no_request());
+        let is_named_child = || {
+            let is_child = change.from == TcpState::Listen && change.to == TcpState::SynRecv;
+            is_child && change.tuple().is_complete()
+        };
+        let no_request = (self.follows.requests && is_named_child()).then(|| self.why_no_request());
         let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
@@ -381,6 +387,7 @@ impl Tracker {
     fn handle_loss(&mut self, loss: Loss) {
         if loss.changes() > 0 {
             self.lossy_until = self.lossy_until.max(Some(loss.until));
+            self.note_due(MonoNs(0));
         }
         self.outputs.push_back(Output::Loss(loss));
     }

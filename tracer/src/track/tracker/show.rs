@@ -42,9 +42,13 @@ impl Tracker {
 /// Lets the held changes of a connection go, with all that is known of it now.
 pub(super) fn release(connection: &mut Connection, outputs: &mut VecDeque<Output>) {
     connection.waits = false;
-    if connection.held.is_empty() {
-        return;
+    if !connection.held.is_empty() {
+        release_held(connection, outputs);
     }
+}
+
+#[inline(never)]
+fn release_held(connection: &mut Connection, outputs: &mut VecDeque<Output>) {
     for change in std::mem::take(&mut connection.held) {
         outputs.push_back(Output::Change(connection.complete(change)));
     }

@@ -19,6 +19,8 @@ const OVERDUE: u64 = 2;
 /// The longest time that a timer of a timewait socket is set for: `tcp_fin_timeout` and TIME_WAIT
 /// are both at most that.
 const LONGEST_NS: u64 = TIMEWAIT_NS;
+/// How often overdue timewait sockets are looked for, in nanoseconds.
+const SWEEP_NS: u64 = LONGEST_NS / 6;
 
 impl Tracker {
     /// Takes in something about a timewait socket.
@@ -205,13 +207,18 @@ impl Tracker {
         self.tell_held(place, existing.at);
     }
 
+    /// Returns when overdue timewait sockets are to be looked for again.
+    pub(super) fn next_sweep(&self) -> Option<MonoNs> {
+        self.lossy_until.map(|_| self.swept.plus(SWEEP_NS))
+    }
+
     /// Lets go the connections in timewait sockets whose end must have been lost. Only what is lost
     /// can be missing: a timewait socket always ends.
     pub(super) fn sweep_overdue(&mut self, now: MonoNs) {
         let Some(lossy_until) = self.lossy_until else {
             return;
         };
-        if now.since(self.swept).is_some_and(|ns| ns < LONGEST_NS / 6) {
+        if now.since(self.swept).is_some_and(|ns| ns < SWEEP_NS) {
             return;
         }
         self.swept = now;
