@@ -160,15 +160,18 @@ impl RequestSockets {
         netns: Option<u32>,
         tuple: &Tuple,
     ) {
+        // As good as always they lead there, so they are taken out at once rather than looked for first.
         if let Some(address) = address
-            && self.by_address.get(&address) == Some(&place)
+            && let Some(other) = self.by_address.remove(&address)
+            && other != place
         {
-            self.by_address.remove(&address);
+            self.by_address.insert(address, other);
         }
-        if self.with_tuple(netns, tuple) == Some(place)
-            && let Some(netns) = netns
+        if let Some(netns) = netns
+            && let Some(other) = self.by_tuple.remove(&(netns, *tuple))
+            && other != place
         {
-            self.by_tuple.remove(&(netns, *tuple));
+            self.by_tuple.insert((netns, *tuple), other);
         }
     }
 }

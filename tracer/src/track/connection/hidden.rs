@@ -83,6 +83,13 @@ impl Connection {
         Some(self.pass_to(TcpState::TimeWait, moment, None, lossy_until))
     }
 
+    /// Notes that its timewait socket is not to be found any more.
+    pub(in crate::track) fn forget_timewait_key(&mut self) {
+        if let Some(timewait) = &mut self.timewait {
+            timewait.key = None;
+        }
+    }
+
     /// Counts an arming that nobody told, if its timewait socket's timer is set for another time in the
     /// end than at the last arming that was told in the same state.
     pub(in crate::track) fn count_unseen_arming(

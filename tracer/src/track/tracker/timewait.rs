@@ -33,7 +33,9 @@ impl Tracker {
             cookie,
             tuple: event.tuple,
         };
-        if let Some(place) = self.hidden.timewaits.parked.remove(&key) {
+        if !self.hidden.timewaits.parked.is_empty()
+            && let Some(place) = self.hidden.timewaits.parked.remove(&key)
+        {
             self.answer(place, key, event);
             return;
         }
@@ -177,6 +179,7 @@ impl Tracker {
             connection.count_unseen_arming(event.substate, timer);
         }
         let missed = connection.catch_up(event, timer, tick_ns, lossy_until);
+        connection.forget_timewait_key();
         let in_time_wait = event.substate == TcpState::TimeWait;
         let last = connection.leave_timewait(event, end, lossy_until);
         self.show(place, missed, event.at);
