@@ -20,6 +20,7 @@ pub(super) use telling::Ended;
 use super::Ending;
 use super::selection::{Facts, Selection, Verdict};
 use super::users::{User, Users};
+use super::waiting::Ticket;
 
 /// The most that is kept of what happened between the changes of a connection; the rest is counted.
 const MOST_MARKS: usize = 32;
@@ -38,8 +39,8 @@ pub(super) struct Connection {
     pub(super) verdict: Verdict,
     /// Changes that wait until the connection may be shown with all its ends.
     pub(super) held: Vec<Change>,
-    /// Whether a deadline stands for the held changes.
-    pub(super) waits: bool,
+    /// The deadline of the held changes, while one stands.
+    pub(super) waits: Option<Ticket>,
     /// Whether any state change was seen, rather than only its existence.
     pub(super) has_changed: bool,
     /// The change to CLOSE of its full socket, while nobody has answered whether it goes on.
@@ -64,7 +65,7 @@ pub(super) struct Connection {
     /// What happened between its state changes, once something has.
     marks: Option<Box<Marks>>,
     /// How it has ended, while what may still be told of that is waited for.
-    pub(super) closing: Option<Ending>,
+    pub(super) closing: Option<(Ending, Ticket)>,
     /// Whether a process that is followed was seen using it.
     pub(super) is_followed: bool,
     past: Past,
@@ -105,7 +106,7 @@ impl Connection {
             tuple: Tuple::default(),
             verdict: Verdict::Undecided,
             held: Vec::new(),
-            waits: false,
+            waits: None,
             has_changed: false,
             parked: None,
             timewait: None,
@@ -143,7 +144,7 @@ impl Connection {
             tuple: existing.tuple,
             verdict: Verdict::Undecided,
             held: Vec::new(),
-            waits: false,
+            waits: None,
             has_changed: false,
             parked: None,
             timewait: None,

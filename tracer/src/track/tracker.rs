@@ -20,6 +20,7 @@ use super::output::{ConnId, Output, Unknown};
 use super::selection::{Selection, Verdict};
 
 use super::users::Processes;
+use super::waiting::Waiting;
 use between::Between;
 use show::release;
 pub(super) use timewait::last_armed;
@@ -89,7 +90,7 @@ pub struct Tracker {
     /// Before this moment nothing is due.
     quiet_until: MonoNs,
     /// When held changes are let go, in the order of time.
-    deadlines: VecDeque<(MonoNs, Place)>,
+    deadlines: Waiting<Place>,
     lossy_until: Option<MonoNs>,
     outputs: VecDeque<Output>,
     tally: Tally,
@@ -110,7 +111,7 @@ impl Tracker {
             identity: Identity::new(),
             next_id: 1,
             quiet_until: MonoNs(0),
-            deadlines: VecDeque::new(),
+            deadlines: Waiting::default(),
             lossy_until: None,
             outputs: VecDeque::new(),
             tally: Tally::default(),
@@ -178,10 +179,10 @@ impl Tracker {
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due, if it ever is.
     pub fn poll_timeout(&self) -> Option<MonoNs> {
         [
-            first(&self.deadlines),
+            self.deadlines.next_due(),
             first(&self.hidden.requests.unsettled),
             first(&self.hidden.timewaits.unanswered),
-            first(&self.between.closing),
+            self.between.closing.next_due(),
         ]
         .into_iter()
         .flatten()
@@ -203,14 +204,11 @@ impl Tracker {
         self.close_unanswered(now);
         self.settle_requests(now);
         self.sweep_overdue(now);
-        while let Some(&(deadline, place)) = self.deadlines.front()
-            && deadline <= now
-        {
-            self.deadlines.pop_front();
+        while let Some(place) = self.deadlines.pop_due(now) {
             if let Some(connection) = self.connections.get_mut(place)
                 && connection.verdict == Verdict::Shown
             {
-                release(connection, &mut self.outputs);
+                release(connection, &mut self.deadlines, &mut self.outputs);
             }
         }
         let given_up = self.hidden.timewaits.next_given_up();
@@ -235,7 +233,7 @@ impl Tracker {
             if connection.verdict != Verdict::Shown {
                 continue;
             }
-            release(&mut connection, &mut self.outputs);
+            release(&mut connection, &mut self.deadlines, &mut self.outputs);
             self.tally.timewait_open += u64::from(connection.timewait.is_some());
             self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
             if connection.has_changed {
@@ -289,17 +287,16 @@ impl Tracker {
             Verdict::Hidden => connection.held = Vec::new(),
             Verdict::Undecided => connection.hold(connection.change(change, span)),
             Verdict::Shown if connection.has_all_ends() || self.limits.hold_ns == 0 => {
-                let outputs = &mut self.outputs;
-                release(connection, outputs);
+                release(connection, &mut self.deadlines, &mut self.outputs);
                 // It is made just now, so there is nothing to complete.
+                let outputs = &mut self.outputs;
                 outputs.push_back(Output::Change(connection.change(change, span)));
             }
             Verdict::Shown => {
                 connection.hold(connection.change(change, span));
-                if !connection.waits {
-                    connection.waits = true;
+                if connection.waits.is_none() {
                     let deadline = change.at.plus(self.limits.hold_ns);
-                    self.deadlines.push_back((deadline, place));
+                    connection.waits = Some(self.deadlines.push(deadline, place));
                     self.quiet_until = self.quiet_until.min(deadline);
                 }
             }
@@ -378,8 +375,8 @@ impl Tracker {
                 Verdict::Hidden => {}
                 _ => connection.hold(shown),
             }
-            if connection.verdict == Verdict::Shown && !connection.waits {
-                release(connection, &mut self.outputs);
+            if connection.verdict == Verdict::Shown && connection.waits.is_none() {
+                release(connection, &mut self.deadlines, &mut self.outputs);
             }
         }
     }
@@ -423,7 +420,7 @@ impl Tracker {
             connection.hold(connection.found_change(existing.at));
         }
         if connection.verdict == Verdict::Shown {
-            release(&mut connection, &mut self.outputs);
+            release(&mut connection, &mut self.deadlines, &mut self.outputs);
         }
         let place = self.add(connection);
         if existing.state == TcpState::Listen {

@@ -214,7 +214,7 @@ impl Connection {
             tuple: request.tuple,
             verdict: Verdict::Undecided,
             held: Vec::new(),
-            waits: false,
+            waits: None,
             has_changed: true,
             parked: None,
             timewait: None,

@@ -2,7 +2,6 @@
 //!
 //! **Owns:** whose a connection is as time goes on, and for how long a close waits for its reset.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -14,6 +13,7 @@ use crate::track::connections::Place;
 use crate::track::map::Map;
 use crate::track::output::Mark;
 use crate::track::users::User;
+use crate::track::waiting::Waiting;
 use crate::track::{Ending, Tracker};
 
 /// How long a close waits for the reset that says more, in nanoseconds. The kernel sends it just after the change, on
@@ -38,7 +38,7 @@ pub(super) struct Between {
     /// Those that are being listed, with whoever has them open; empty afterwards.
     listed: Map<(u32, u16), Vec<Listed>>,
     /// Connections that have closed, and when their end is told at the latest, in the order of time.
-    pub(super) closing: VecDeque<(MonoNs, Place)>,
+    pub(super) closing: Waiting<Place>,
 }
 
 impl Between {
@@ -90,7 +90,9 @@ impl Tracker {
             state: segment.state,
             what: segment.what,
         });
-        if let (Some(ending), SegmentNews::ResetSent { .. }) = (connection.closing, segment.what) {
+        if let (Some((ending, _)), SegmentNews::ResetSent { .. }) =
+            (connection.closing, segment.what)
+        {
             self.end(place, Ended::Closed(ending));
         }
     }
@@ -206,19 +208,16 @@ impl Tracker {
             self.end(place, Ended::Closed(ending));
             return;
         }
-        connection.closing = Some(ending);
         let deadline = at.plus(RESET_NS);
-        self.between.closing.push_back((deadline, place));
+        connection.closing = Some((ending, self.between.closing.push(deadline, place)));
         self.note_due(deadline);
     }
 
     /// Ends those connections of which no reset is waited for any longer.
     pub(super) fn end_closing(&mut self, now: MonoNs) {
-        while let Some(&(deadline, place)) = self.between.closing.front()
-            && deadline <= now
-        {
-            self.between.closing.pop_front();
-            if let Some(ending) = self.connections.get(place).and_then(|one| one.closing) {
+        while let Some(place) = self.between.closing.pop_due(now) {
+            let closing = self.connections.get(place).and_then(|one| one.closing);
+            if let Some((ending, _)) = closing {
                 self.end(place, Ended::Closed(ending));
             }
         }

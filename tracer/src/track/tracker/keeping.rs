@@ -34,7 +34,13 @@ impl Tracker {
         let Some(mut connection) = self.connections.remove(place) else {
             return;
         };
-        let ended = connection.closing.map_or(ended, Ended::Closed);
+        let ended = match connection.closing {
+            None => ended,
+            Some((ending, ticket)) => {
+                self.between.closing.settle(ticket);
+                Ended::Closed(ending)
+            }
+        };
         self.identity.forget(
             place,
             connection.socket,
@@ -62,7 +68,7 @@ impl Tracker {
         if connection.verdict != Verdict::Shown {
             return;
         }
-        release(&mut connection, &mut self.outputs);
+        release(&mut connection, &mut self.deadlines, &mut self.outputs);
         self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
         if connection.has_changed {
             let timeline = connection.into_timeline(ended);

@@ -111,7 +111,7 @@ impl Tracker {
 
     /// Lets a connection go on in the timewait socket that began before its full one closed.
     fn take_over(&mut self, place: Place, change: &StateChange, pending: Pending) {
-        let Pending { armed, ended } = pending;
+        let Pending { armed, ended, .. } = pending;
         let Some(cookie) = armed.cookie else {
             return;
         };
