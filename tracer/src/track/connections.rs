@@ -60,6 +60,7 @@ impl Connections {
     /// # Panics
     ///
     /// Panics if [`MOST`] are kept.
+    #[inline]
     pub(super) fn add(&mut self, connection: Connection) -> Place {
         let id = connection.id;
         let line = *self.line_of(&connection);
@@ -97,6 +98,7 @@ impl Connections {
     }
 
     /// Takes a connection out.
+    #[inline]
     pub(super) fn remove(&mut self, place: Place) -> Option<Connection> {
         self.get(place)?;
         let index = index_of(place.slot);

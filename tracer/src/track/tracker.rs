@@ -237,7 +237,7 @@ impl Tracker {
             self.tally.timewait_open += u64::from(connection.timewait.is_some());
             self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
             if connection.has_changed {
-                let timeline = connection.into_timeline(Ended::Open { now, lossy_until });
+                let timeline = connection.take_timeline(Ended::Open { now, lossy_until });
                 self.outputs.push_back(Output::Timeline(Box::new(timeline)));
             }
         }

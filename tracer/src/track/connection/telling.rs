@@ -6,8 +6,8 @@ use crate::track::Ending;
 use crate::track::output::{Closer, Marks, People, Segment, Span, Timeline, Unknown};
 
 impl Connection {
-    /// Ends the connection and tells its life.
-    pub(in crate::track) fn into_timeline(mut self, ended: Ended) -> Timeline {
+    /// Ends the connection and tells its life, of which nothing is left in it.
+    pub(in crate::track) fn take_timeline(&mut self, ended: Ended) -> Timeline {
         let end = match ended {
             // The change to CLOSE has been applied: the last segment is the state before it.
             Ended::Closed(_) => self.entered.ok(),
@@ -75,7 +75,10 @@ impl Connection {
                     .and_then(|user| user.process.clone()),
             },
             figures: self.traffic.as_ref().map(|traffic| traffic.figures),
-            marks: self.marks.map_or_else(Marks::default, |marks| *marks),
+            marks: self
+                .marks
+                .take()
+                .map_or_else(Marks::default, |marks| *marks),
             netns: self.netns,
             cookie: self.cookie,
             timewait_end: self.timewait_end,
