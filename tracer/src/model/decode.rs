@@ -80,15 +80,16 @@ mod traffic;
 /// Any number of bytes but a record's, a kind, size, family or protocol that the kernel side does
 /// not write, and a reserved field that is not zero.
 pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+    // Each makes the whole event, so that it is written once, where it is to be.
     let kind = bytes.first_chunk().copied().map(u16::from_ne_bytes);
     match kind {
-        Some(KIND_TIMEWAIT) => minisock::timewait(whole(bytes)?).map(Event::Timewait),
-        Some(KIND_REQUEST) => minisock::request(whole(bytes)?).map(Event::Request),
-        Some(KIND_PROCESS) => process::process(whole(bytes)?).map(Event::Process),
-        Some(KIND_USE) => between::used(whole(bytes)?).map(Event::Use),
-        Some(KIND_SEGMENT) => between::segment(whole(bytes)?).map(Event::Segment),
-        Some(KIND_TRAFFIC) => traffic::traffic(whole(bytes)?).map(Event::Traffic),
-        _ => state_change(whole(bytes)?).map(Event::StateChange),
+        Some(KIND_TIMEWAIT) => minisock::timewait(whole(bytes)?),
+        Some(KIND_REQUEST) => minisock::request(whole(bytes)?),
+        Some(KIND_PROCESS) => process::process(whole(bytes)?),
+        Some(KIND_USE) => between::used(whole(bytes)?),
+        Some(KIND_SEGMENT) => between::segment(whole(bytes)?),
+        Some(KIND_TRAFFIC) => traffic::traffic(whole(bytes)?),
+        _ => state_change(whole(bytes)?),
     }
 }
 
@@ -106,7 +107,7 @@ fn whole<const SIZE: usize>(bytes: &[u8]) -> Result<&[u8; SIZE], DecodeError> {
     })
 }
 
-fn state_change(bytes: &[u8; STATE_CHANGE_SIZE]) -> Result<StateChange, DecodeError> {
+fn state_change(bytes: &[u8; STATE_CHANGE_SIZE]) -> Result<Event, DecodeError> {
     let kind = field!(bytes, kind: u16);
     if kind != KIND_STATE_CHANGE {
         refuse!(kind, kind);
@@ -129,7 +130,7 @@ fn state_change(bytes: &[u8; STATE_CHANGE_SIZE]) -> Result<StateChange, DecodeEr
     if incarnation != 0 && !has(known::INCARNATION) {
         refuse!(incarnation, incarnation);
     }
-    Ok(StateChange {
+    Ok(Event::StateChange(StateChange {
         at: MonoNs(field!(bytes, mono_ns: u64)),
         cpu: field!(bytes, cpu: u32),
         socket: Socket(field!(bytes, socket: u64)),
@@ -168,7 +169,7 @@ fn state_change(bytes: &[u8; STATE_CHANGE_SIZE]) -> Result<StateChange, DecodeEr
             && has(known::FOLLOWED),
         timewait_refused: has(known::TIMEWAIT).then(|| has(known::TIMEWAIT_REFUSED)),
         timewait_made: has(known::TIMEWAIT) && has(known::TIMEWAIT_MADE),
-    })
+    }))
 }
 
 fn family(number: u16) -> Option<Family> {

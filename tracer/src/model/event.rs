@@ -261,10 +261,9 @@ impl StateChange {
         let shown = &self.shown;
         let specific =
             |addr: IpAddr| Some(addr.to_canonical()).filter(|addr| !addr.is_unspecified());
-        let nonzero = |port: u16| (port != 0).then_some(port);
+        let port = self.local_port();
 
         if self.is_listener() {
-            let port = nonzero(shown.local_port).or(self.bound_port.and_then(nonzero));
             return Tuple {
                 local: Endpoint::new(Some(shown.local_addr), port),
                 remote: Endpoint::default(),
@@ -272,23 +271,32 @@ impl StateChange {
         }
         let Some(remote_port) = nonzero(shown.remote_port) else {
             return Tuple {
-                local: Endpoint::new(None, nonzero(shown.local_port)),
+                local: Endpoint::new(None, port),
                 remote: Endpoint::default(),
             };
-        };
-        let local_port = match self.to {
-            TcpState::SynSent => self.bound_port.and_then(nonzero),
-            _ => nonzero(shown.local_port),
         };
         Tuple {
             local: Endpoint {
                 addr: specific(shown.local_addr),
-                port: local_port,
+                port,
             },
             remote: Endpoint {
                 addr: specific(shown.remote_addr),
                 port: Some(remote_port),
             },
+        }
+    }
+
+    /// Returns the local port of [`tuple`](Self::tuple).
+    pub fn local_port(&self) -> Option<u16> {
+        let shown = nonzero(self.shown.local_port);
+        let bound = || self.bound_port.and_then(nonzero);
+        if self.is_listener() {
+            return shown.or_else(bound);
+        }
+        match self.to {
+            TcpState::SynSent if self.shown.remote_port != 0 => bound(),
+            _ => shown,
         }
     }
 
@@ -317,6 +325,10 @@ impl StateChange {
             (Close, SynSent) | (Close, Listen) | (Listen, SynRecv)
         )
     }
+}
+
+fn nonzero(port: u16) -> Option<u16> {
+    (port != 0).then_some(port)
 }
 
 #[cfg(test)]

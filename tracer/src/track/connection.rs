@@ -1,6 +1,7 @@
 //! One connection while it lives: its states so far, and what is known of it.
 
 mod hidden;
+mod past;
 mod showing;
 mod telling;
 
@@ -13,20 +14,16 @@ use crate::model::{
 
 use super::hidden::{HalfOpen, InTimewait};
 use super::output::{Change, ConnId, Mark, Marks, Opened, Segment, Span, Unknown};
+use past::Past;
 pub(super) use telling::Ended;
 
 use super::Ending;
 use super::selection::{Facts, Selection, Verdict};
 use super::users::{User, Users};
+use super::waiting::Ticket;
 
 /// The most that is kept of what happened between the changes of a connection; the rest is counted.
 const MOST_MARKS: usize = 32;
-
-/// States that a connection has left while it lives, and when it is reset. Room for more of them would be most of what it
-/// takes.
-const PAST_LIVING: usize = 2;
-/// States that it leaves besides as it closes in order.
-const PAST_CLOSING: usize = 4;
 
 /// How long what the kernel does in one go takes at most, in nanoseconds, preempted or emulated.
 const ONE_GO_NS: u64 = 50_000_000;
@@ -42,8 +39,8 @@ pub(super) struct Connection {
     pub(super) verdict: Verdict,
     /// Changes that wait until the connection may be shown with all its ends.
     pub(super) held: Vec<Change>,
-    /// Whether a deadline stands for the held changes.
-    pub(super) waits: bool,
+    /// The deadline of the held changes, while one stands.
+    pub(super) waits: Option<Ticket>,
     /// Whether any state change was seen, rather than only its existence.
     pub(super) has_changed: bool,
     /// The change to CLOSE of its full socket, while nobody has answered whether it goes on.
@@ -68,10 +65,10 @@ pub(super) struct Connection {
     /// What happened between its state changes, once something has.
     marks: Option<Box<Marks>>,
     /// How it has ended, while what may still be told of that is waited for.
-    pub(super) closing: Option<Ending>,
+    pub(super) closing: Option<(Ending, Ticket)>,
     /// Whether a process that is followed was seen using it.
     pub(super) is_followed: bool,
-    past: Vec<Segment>,
+    past: Past,
     /// By how much the beginning of the first of them may be wrong.
     began_error_ns: u64,
     state: TcpState,
@@ -109,7 +106,7 @@ impl Connection {
             tuple: Tuple::default(),
             verdict: Verdict::Undecided,
             held: Vec::new(),
-            waits: false,
+            waits: None,
             has_changed: false,
             parked: None,
             timewait: None,
@@ -126,7 +123,7 @@ impl Connection {
             marks: None,
             closing: None,
             is_followed: false,
-            past: Vec::new(),
+            past: Past::new(),
             began_error_ns: 0,
             state: change.from,
             entered: Err(unseen),
@@ -147,7 +144,7 @@ impl Connection {
             tuple: existing.tuple,
             verdict: Verdict::Undecided,
             held: Vec::new(),
-            waits: false,
+            waits: None,
             has_changed: false,
             parked: None,
             timewait: None,
@@ -168,7 +165,7 @@ impl Connection {
             marks: None,
             closing: None,
             is_followed: false,
-            past: Vec::new(),
+            past: Past::new(),
             began_error_ns: 0,
             state: existing.state,
             entered: Err(Unknown::BeforeTrace),
@@ -241,14 +238,6 @@ impl Connection {
         if self.past.is_empty() {
             self.began_error_ns = self.entered.map_or(0, |entered| entered.error_ns);
         }
-        if self.past.len() == self.past.capacity() {
-            let more = if self.past.is_empty() {
-                PAST_LIVING
-            } else {
-                PAST_CLOSING
-            };
-            self.past.reserve_exact(more);
-        }
         self.past.push(Segment {
             state: self.state,
             start: self.entered.ok().map(|entered| entered.at),
@@ -267,11 +256,13 @@ impl Connection {
         self.cookie = self.cookie.or(change.cookie);
         self.netns = self.netns.or(change.netns);
         self.socket_family = change.socket_family;
-        let told = change.tuple();
+        // Nearly always both ends are known.
+        if !self.tuple.is_complete() {
+            self.tuple.fill_from(&change.tuple());
+        }
         // What is told later is right where the first change told less: a child of a wildcard
         // listener first shows that listener's end.
-        self.tuple.fill_from(&told);
-        if let Some(port) = told.local.port {
+        if let Some(port) = change.local_port() {
             self.tuple.local.port = Some(port);
         }
         self.uid = change.uid.or(self.uid);
@@ -370,13 +361,17 @@ impl Connection {
     }
 
     pub(super) fn judge(&mut self, selection: &Selection) {
-        if self.verdict != Verdict::Undecided {
-            return;
+        if self.verdict == Verdict::Undecided {
+            self.verdict = self.judged(selection);
         }
-        let passed = |wanted: TcpState| {
-            self.state == wanted || self.past.iter().any(|segment| segment.state == wanted)
-        };
-        let verdict = selection.judge(&Facts {
+    }
+
+    fn judged(&self, selection: &Selection) -> Verdict {
+        if selection.asks_for_nothing() {
+            return selection.judge_kind(self.is_listener());
+        }
+        let passed = |wanted: TcpState| self.state == wanted || self.past.has(wanted);
+        selection.judge(&Facts {
             is_listener: self.is_listener(),
             family: self.tuple.family(),
             tuple: &self.tuple,
@@ -385,8 +380,7 @@ impl Connection {
             is_followed: self.is_followed,
             netns: self.netns,
             passed: &passed,
-        });
-        self.verdict = verdict;
+        })
     }
 
     /// Takes in that a process was seen using the socket.
@@ -403,7 +397,7 @@ impl Connection {
 
     /// Returns how long the state lasted that was left last, where that is known exactly.
     pub(super) fn last_ns(&self) -> Option<u64> {
-        match self.past.last()?.span {
+        match self.past.last_span()? {
             Span::Known(ns) => Some(ns),
             _ => None,
         }

@@ -17,15 +17,17 @@ pub(super) struct Place {
 /// Connections in one piece of memory, which grows with the most that were alive at once and not with how many there were.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    kept: Slab<Kept>,
+    kept: Slab<Connection>,
+    /// At the index of each connection: who stands beside it in its line. Apart from the connections, close together: so
+    /// to take one out is not to touch the memory of two more.
+    neighbours: Vec<Neighbours>,
     /// Those that can be let go first, and listening sockets, which whose a connection is depends on.
     others: Line,
     listeners: Line,
 }
 
-#[derive(Debug)]
-struct Kept {
-    connection: Connection,
+#[derive(Clone, Copy, Debug, Default)]
+struct Neighbours {
     older: Option<Slot>,
     newer: Option<Slot>,
 }
@@ -58,52 +60,61 @@ impl Connections {
     /// # Panics
     ///
     /// Panics if [`MOST`] are kept.
+    #[inline]
     pub(super) fn add(&mut self, connection: Connection) -> Place {
         let id = connection.id;
         let line = *self.line_of(&connection);
-        let slot = slot_of(self.kept.vacant_key());
+        let index = self.kept.vacant_key();
+        let slot = slot_of(index);
         if let Some(newest) = line.newest {
-            self.kept[index_of(newest)].newer = Some(slot);
+            self.neighbours[index_of(newest)].newer = Some(slot);
+        }
+        let neighbours = Neighbours {
+            older: line.newest,
+            newer: None,
+        };
+        match self.neighbours.get_mut(index) {
+            Some(place) => *place = neighbours,
+            None => self.neighbours.push(neighbours),
         }
         *self.line_of(&connection) = Line {
             oldest: line.oldest.or(Some(slot)),
             newest: Some(slot),
         };
-        self.kept.insert(Kept {
-            connection,
-            older: line.newest,
-            newer: None,
-        });
+        self.kept.insert(connection);
         Place { id, slot }
     }
 
     /// Returns the connection, if it has not ended.
     pub(super) fn get(&self, place: Place) -> Option<&Connection> {
-        let kept = self.kept.get(index_of(place.slot))?;
-        (kept.connection.id == place.id).then_some(&kept.connection)
+        let connection = self.kept.get(index_of(place.slot))?;
+        (connection.id == place.id).then_some(connection)
     }
 
     /// Returns the connection, if it has not ended, to be changed.
     pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Connection> {
-        let kept = self.kept.get_mut(index_of(place.slot))?;
-        (kept.connection.id == place.id).then_some(&mut kept.connection)
+        let connection = self.kept.get_mut(index_of(place.slot))?;
+        (connection.id == place.id).then_some(connection)
     }
 
     /// Takes a connection out.
+    #[inline]
     pub(super) fn remove(&mut self, place: Place) -> Option<Connection> {
         self.get(place)?;
-        let kept = self.kept.remove(index_of(place.slot));
-        let mut line = *self.line_of(&kept.connection);
-        match kept.older {
-            Some(older) => self.kept[index_of(older)].newer = kept.newer,
-            None => line.oldest = kept.newer,
+        let index = index_of(place.slot);
+        let connection = self.kept.remove(index);
+        let Neighbours { older, newer } = self.neighbours[index];
+        let mut line = *self.line_of(&connection);
+        match older {
+            Some(older) => self.neighbours[index_of(older)].newer = newer,
+            None => line.oldest = newer,
         }
-        match kept.newer {
-            Some(newer) => self.kept[index_of(newer)].older = kept.older,
-            None => line.newest = kept.older,
+        match newer {
+            Some(newer) => self.neighbours[index_of(newer)].older = older,
+            None => line.newest = older,
         }
-        *self.line_of(&kept.connection) = line;
-        Some(kept.connection)
+        *self.line_of(&connection) = line;
+        Some(connection)
     }
 
     /// How many there are.
@@ -114,13 +125,13 @@ impl Connections {
     /// The oldest connection, or, where there is none, listening socket: whose a connection is, its listener tells.
     pub(super) fn oldest(&self) -> Option<Place> {
         let slot = self.others.oldest.or(self.listeners.oldest)?;
-        let id = self.kept[index_of(slot)].connection.id;
+        let id = self.kept[index_of(slot)].id;
         Some(Place { id, slot })
     }
 
     /// All of them, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
-        self.kept.iter().map(|(_, kept)| &kept.connection)
+        self.kept.iter().map(|(_, connection)| connection)
     }
 
     /// Takes all of them out, in the order in which they were first seen.
@@ -128,12 +139,10 @@ impl Connections {
         let Self { mut kept, .. } = std::mem::take(self);
         let mut order: Vec<(ConnId, usize)> = kept
             .iter()
-            .map(|(index, kept)| (kept.connection.id, index))
+            .map(|(index, connection)| (connection.id, index))
             .collect();
         order.sort_unstable();
-        order
-            .into_iter()
-            .map(move |(_, index)| kept.remove(index).connection)
+        order.into_iter().map(move |(_, index)| kept.remove(index))
     }
 
     fn line_of(&mut self, connection: &Connection) -> &mut Line {

@@ -9,6 +9,7 @@ use crate::model::{MonoNs, Request, RequestEnd, Socket, Timewait, Tuple};
 
 use super::connections::Place;
 use super::map::Map;
+use super::waiting::{Ticket, Waiting};
 
 /// How timewait sockets come to the tracker's knowledge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub(super) struct TimewaitSockets {
     /// time.
     pending: Map<u64, Pending>,
     /// When those are given up, in the order of time.
-    given_up: VecDeque<(MonoNs, u64)>,
+    given_up: Waiting<u64>,
     /// Connections whose full socket has closed, and of which nobody has answered yet.
     pub(super) parked: Map<TimewaitKey, Place>,
     /// When an answer is not waited for any longer, in the order of time.
@@ -65,6 +66,7 @@ pub(super) struct TimewaitSockets {
 pub(super) struct Pending {
     pub(super) armed: Timewait,
     pub(super) ended: Option<Timewait>,
+    given_up: Ticket,
 }
 
 /// By what a timewait socket is known: the cookie alone will not do, since a full socket that connects
@@ -79,12 +81,13 @@ impl TimewaitSockets {
     /// Notes one that begins; its full socket changes to CLOSE next. Returns when it is given up.
     pub(super) fn begin(&mut self, cookie: u64, armed: &Timewait) -> MonoNs {
         let deadline = armed.at.plus(ANSWER_NS);
-        self.given_up.push_back((deadline, cookie));
+        let given_up = self.given_up.push(deadline, cookie);
         self.pending.insert(
             cookie,
             Pending {
                 armed: armed.clone(),
                 ended: None,
+                given_up,
             },
         );
         deadline
@@ -92,7 +95,7 @@ impl TimewaitSockets {
 
     /// Returns when the next one is given up.
     pub(super) fn next_given_up(&self) -> Option<MonoNs> {
-        self.given_up.front().map(|&(deadline, _)| deadline)
+        self.given_up.next_due()
     }
 
     /// Notes the end of one whose full socket has not changed to CLOSE yet.
@@ -104,15 +107,14 @@ impl TimewaitSockets {
 
     /// Takes the one that a closing socket goes on in.
     pub(super) fn take_pending(&mut self, cookie: Option<u64>) -> Option<Pending> {
-        self.pending.remove(&cookie?)
+        let pending = self.pending.remove(&cookie?)?;
+        self.given_up.settle(pending.given_up);
+        Some(pending)
     }
 
     /// Gives up those whose full socket is not followed, or whose change to CLOSE was lost.
     pub(super) fn give_up(&mut self, now: MonoNs) {
-        while let Some(&(deadline, cookie)) = self.given_up.front()
-            && deadline <= now
-        {
-            self.given_up.pop_front();
+        while let Some(cookie) = self.given_up.pop_due(now) {
             self.pending.remove(&cookie);
         }
     }
@@ -160,15 +162,18 @@ impl RequestSockets {
         netns: Option<u32>,
         tuple: &Tuple,
     ) {
+        // As good as always they lead there, so they are taken out at once rather than looked for first.
         if let Some(address) = address
-            && self.by_address.get(&address) == Some(&place)
+            && let Some(other) = self.by_address.remove(&address)
+            && other != place
         {
-            self.by_address.remove(&address);
+            self.by_address.insert(address, other);
         }
-        if self.with_tuple(netns, tuple) == Some(place)
-            && let Some(netns) = netns
+        if let Some(netns) = netns
+            && let Some(other) = self.by_tuple.remove(&(netns, *tuple))
+            && other != place
         {
-            self.by_tuple.remove(&(netns, *tuple));
+            self.by_tuple.insert((netns, *tuple), other);
         }
     }
 }

@@ -85,10 +85,12 @@ impl Identity {
         cookie: Option<u64>,
         tuple: &Tuple,
     ) {
+        // As good as always it leads there, so it is taken out at once rather than looked for first.
         if let Some(socket) = socket
-            && self.at_socket(socket) == Some(place)
+            && let Some(other) = self.by_socket.remove(&socket)
+            && other != place
         {
-            self.by_socket.remove(&socket);
+            self.by_socket.insert(socket, other);
         }
         if let Some(cookie) = cookie
             && self.found_by_cookie.get(&cookie) == Some(&place)

@@ -16,6 +16,7 @@ mod output;
 mod selection;
 mod tracker;
 mod users;
+mod waiting;
 
 #[cfg(test)]
 mod properties;

@@ -123,14 +123,27 @@ impl Selection {
             && states.is_empty()
     }
 
-    /// Judges a connection by what is known of it.
-    pub(super) fn judge(&self, facts: &Facts<'_>) -> Verdict {
+    /// Returns whether nothing more is asked for than connections, or listening sockets.
+    pub(super) fn asks_for_nothing(&self) -> bool {
+        self.netns.is_empty() && self.takes_whole_namespaces()
+    }
+
+    /// Judges by nothing but whether it is a listening socket.
+    pub(super) fn judge_kind(&self, is_listener: bool) -> Verdict {
         let wanted = match self.listening {
-            Listening::Hidden => !facts.is_listener,
-            Listening::Only => facts.is_listener,
+            Listening::Hidden => !is_listener,
+            Listening::Only => is_listener,
             Listening::Shown => true,
         };
-        if !wanted {
+        match wanted {
+            true => Verdict::Shown,
+            false => Verdict::Hidden,
+        }
+    }
+
+    /// Judges a connection by what is known of it.
+    pub(super) fn judge(&self, facts: &Facts<'_>) -> Verdict {
+        if self.judge_kind(facts.is_listener) == Verdict::Hidden {
             return Verdict::Hidden;
         }
         let Tuple { local, remote } = facts.tuple;

@@ -20,6 +20,7 @@ use super::output::{ConnId, Output, Unknown};
 use super::selection::{Selection, Verdict};
 
 use super::users::Processes;
+use super::waiting::Waiting;
 use between::Between;
 use show::release;
 pub(super) use timewait::last_armed;
@@ -86,10 +87,10 @@ pub struct Tracker {
     connections: Connections,
     identity: Identity,
     next_id: u64,
-    /// Before this moment nothing is due, unless changes were lost.
+    /// Before this moment nothing is due.
     quiet_until: MonoNs,
     /// When held changes are let go, in the order of time.
-    deadlines: VecDeque<(MonoNs, Place)>,
+    deadlines: Waiting<Place>,
     lossy_until: Option<MonoNs>,
     outputs: VecDeque<Output>,
     tally: Tally,
@@ -110,7 +111,7 @@ impl Tracker {
             identity: Identity::new(),
             next_id: 1,
             quiet_until: MonoNs(0),
-            deadlines: VecDeque::new(),
+            deadlines: Waiting::default(),
             lossy_until: None,
             outputs: VecDeque::new(),
             tally: Tally::default(),
@@ -178,10 +179,10 @@ impl Tracker {
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due, if it ever is.
     pub fn poll_timeout(&self) -> Option<MonoNs> {
         [
-            first(&self.deadlines),
+            self.deadlines.next_due(),
             first(&self.hidden.requests.unsettled),
             first(&self.hidden.timewaits.unanswered),
-            first(&self.between.closing),
+            self.between.closing.next_due(),
         ]
         .into_iter()
         .flatten()
@@ -191,26 +192,28 @@ impl Tracker {
     /// Tells that it is `now`: changes that have waited long enough are let go as they are.
     pub fn handle_timeout(&mut self, now: MonoNs) {
         // Asked before each event, and nearly always there is nothing.
-        if now < self.quiet_until && self.lossy_until.is_none() {
-            return;
+        if now >= self.quiet_until {
+            self.do_what_is_due(now);
         }
+    }
+
+    #[inline(never)]
+    fn do_what_is_due(&mut self, now: MonoNs) {
         self.hidden.timewaits.give_up(now);
         self.end_closing(now);
         self.close_unanswered(now);
         self.settle_requests(now);
         self.sweep_overdue(now);
-        while let Some(&(deadline, place)) = self.deadlines.front()
-            && deadline <= now
-        {
-            self.deadlines.pop_front();
+        while let Some(place) = self.deadlines.pop_due(now) {
             if let Some(connection) = self.connections.get_mut(place)
                 && connection.verdict == Verdict::Shown
             {
-                release(connection, &mut self.outputs);
+                release(connection, &mut self.deadlines, &mut self.outputs);
             }
         }
         let given_up = self.hidden.timewaits.next_given_up();
-        let due = self.poll_timeout().into_iter().chain(given_up).min();
+        let due = [self.poll_timeout(), given_up, self.next_sweep()];
+        let due = due.into_iter().flatten().min();
         self.quiet_until = due.unwrap_or(MonoNs(u64::MAX));
     }
 
@@ -230,11 +233,11 @@ impl Tracker {
             if connection.verdict != Verdict::Shown {
                 continue;
             }
-            release(&mut connection, &mut self.outputs);
+            release(&mut connection, &mut self.deadlines, &mut self.outputs);
             self.tally.timewait_open += u64::from(connection.timewait.is_some());
             self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
             if connection.has_changed {
-                let timeline = connection.into_timeline(Ended::Open { now, lossy_until });
+                let timeline = connection.take_timeline(Ended::Open { now, lossy_until });
                 self.outputs.push_back(Output::Timeline(Box::new(timeline)));
             }
         }
@@ -265,10 +268,11 @@ impl Tracker {
         if self.wants_listener(place) {
             self.find_listener(place, &change.tuple());
         }
-        let is_named_child = change.from == TcpState::Listen
-            && change.to == TcpState::SynRecv
-            && change.tuple().is_complete();
-        let no_request = (self.follows.requests && is_named_child).then(|| self.why_no_request());
+        let is_named_child = || {
+            let is_child = change.from == TcpState::Listen && change.to == TcpState::SynRecv;
+            is_child && change.tuple().is_complete()
+        };
+        let no_request = (self.follows.requests && is_named_child()).then(|| self.why_no_request());
         let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
@@ -283,17 +287,16 @@ impl Tracker {
             Verdict::Hidden => connection.held = Vec::new(),
             Verdict::Undecided => connection.hold(connection.change(change, span)),
             Verdict::Shown if connection.has_all_ends() || self.limits.hold_ns == 0 => {
-                let outputs = &mut self.outputs;
-                release(connection, outputs);
+                release(connection, &mut self.deadlines, &mut self.outputs);
                 // It is made just now, so there is nothing to complete.
+                let outputs = &mut self.outputs;
                 outputs.push_back(Output::Change(connection.change(change, span)));
             }
             Verdict::Shown => {
                 connection.hold(connection.change(change, span));
-                if !connection.waits {
-                    connection.waits = true;
+                if connection.waits.is_none() {
                     let deadline = change.at.plus(self.limits.hold_ns);
-                    self.deadlines.push_back((deadline, place));
+                    connection.waits = Some(self.deadlines.push(deadline, place));
                     self.quiet_until = self.quiet_until.min(deadline);
                 }
             }
@@ -372,8 +375,8 @@ impl Tracker {
                 Verdict::Hidden => {}
                 _ => connection.hold(shown),
             }
-            if connection.verdict == Verdict::Shown && !connection.waits {
-                release(connection, &mut self.outputs);
+            if connection.verdict == Verdict::Shown && connection.waits.is_none() {
+                release(connection, &mut self.deadlines, &mut self.outputs);
             }
         }
     }
@@ -381,6 +384,7 @@ impl Tracker {
     fn handle_loss(&mut self, loss: Loss) {
         if loss.changes() > 0 {
             self.lossy_until = self.lossy_until.max(Some(loss.until));
+            self.note_due(MonoNs(0));
         }
         self.outputs.push_back(Output::Loss(loss));
     }
@@ -416,7 +420,7 @@ impl Tracker {
             connection.hold(connection.found_change(existing.at));
         }
         if connection.verdict == Verdict::Shown {
-            release(&mut connection, &mut self.outputs);
+            release(&mut connection, &mut self.deadlines, &mut self.outputs);
         }
         let place = self.add(connection);
         if existing.state == TcpState::Listen {

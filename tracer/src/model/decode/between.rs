@@ -7,9 +7,9 @@ use tracer_ebpf::{SEGMENT_SIZE, USE_SIZE, segment as what, usage, usage_known as
 
 use super::{DecodeError, sixteen};
 use crate::model::event::Comm;
-use crate::model::{MonoNs, Segment, SegmentNews, Socket, Task, TcpState, Use, Way};
+use crate::model::{Event, MonoNs, Segment, SegmentNews, Socket, Task, TcpState, Use, Way};
 
-pub(super) fn used(bytes: &[u8; USE_SIZE]) -> Result<Use, DecodeError> {
+pub(super) fn used(bytes: &[u8; USE_SIZE]) -> Result<Event, DecodeError> {
     use tracer_ebpf::UseRecord as Record;
     let size = field!(bytes, size: u16);
     if usize::from(size) != USE_SIZE {
@@ -22,7 +22,7 @@ pub(super) fn used(bytes: &[u8; USE_SIZE]) -> Result<Use, DecodeError> {
         usage::RECEIVED => Way::Received,
         other => refuse!(what, other),
     };
-    Ok(Use {
+    Ok(Event::Use(Use {
         at: MonoNs(field!(bytes, mono_ns: u64)),
         socket: Socket(field!(bytes, socket: u64)),
         cookie: has(known::COOKIE).then(|| field!(bytes, cookie: u64)),
@@ -36,10 +36,10 @@ pub(super) fn used(bytes: &[u8; USE_SIZE]) -> Result<Use, DecodeError> {
         },
         task_is_followed: has(FOLLOWED),
         way,
-    })
+    }))
 }
 
-pub(super) fn segment(bytes: &[u8; SEGMENT_SIZE]) -> Result<Segment, DecodeError> {
+pub(super) fn segment(bytes: &[u8; SEGMENT_SIZE]) -> Result<Event, DecodeError> {
     use tracer_ebpf::SegmentRecord as Record;
     let size = field!(bytes, size: u16);
     if usize::from(size) != SEGMENT_SIZE {
@@ -61,11 +61,11 @@ pub(super) fn segment(bytes: &[u8; SEGMENT_SIZE]) -> Result<Segment, DecodeError
         what::ERROR if has(known::REASON) => SegmentNews::Error(reason),
         other => refuse!(what, other),
     };
-    Ok(Segment {
+    Ok(Event::Segment(Segment {
         at: MonoNs(field!(bytes, mono_ns: u64)),
         socket: Socket(field!(bytes, socket: u64)),
         cookie: has(known::COOKIE).then(|| field!(bytes, cookie: u64)),
         what,
         state: TcpState::from_kernel(field!(bytes, state: u16)),
-    })
+    }))
 }

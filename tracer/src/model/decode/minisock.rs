@@ -7,13 +7,13 @@ use tracer_ebpf::{MINISOCK_SIZE, MinisockRecord as Record, caller, minisock_know
 use super::{DecodeError, family, sixteen};
 use crate::model::endpoint::address_from_bytes;
 use crate::model::{
-    Endpoint, MonoNs, Request, RequestEnd, RequestNews, Socket, TcpState, Ticks, Timewait,
+    Endpoint, Event, MonoNs, Request, RequestEnd, RequestNews, Socket, TcpState, Ticks, Timewait,
     TimewaitEnd, TimewaitNews, Tuple,
 };
 
 type Bytes = [u8; MINISOCK_SIZE];
 
-pub(super) fn timewait(bytes: &Bytes) -> Result<Timewait, DecodeError> {
+pub(super) fn timewait(bytes: &Bytes) -> Result<Event, DecodeError> {
     let common = common(bytes)?;
     let substate = TcpState::from_kernel(field!(bytes, state: u16));
     if !matches!(substate, TcpState::FinWait2 | TcpState::TimeWait) {
@@ -35,7 +35,7 @@ pub(super) fn timewait(bytes: &Bytes) -> Result<Timewait, DecodeError> {
         },
         other => refuse!(what, other),
     };
-    Ok(Timewait {
+    Ok(Event::Timewait(Timewait {
         at: common.at,
         error_ns: 0,
         cookie: common.cookie,
@@ -43,7 +43,7 @@ pub(super) fn timewait(bytes: &Bytes) -> Result<Timewait, DecodeError> {
         tuple: common.tuple,
         substate,
         news,
-    })
+    }))
 }
 
 /// What the function that took a timewait socket out stands for.
@@ -64,7 +64,7 @@ fn timewait_end(by: u16, substate: TcpState) -> TimewaitEnd {
     }
 }
 
-pub(super) fn request(bytes: &Bytes) -> Result<Request, DecodeError> {
+pub(super) fn request(bytes: &Bytes) -> Result<Event, DecodeError> {
     let common = common(bytes)?;
     let news = match field!(bytes, what: u16) {
         what::ARMED => RequestNews::Armed,
@@ -80,14 +80,14 @@ pub(super) fn request(bytes: &Bytes) -> Result<Request, DecodeError> {
         }),
         other => refuse!(what, other),
     };
-    Ok(Request {
+    Ok(Event::Request(Request {
         at: common.at,
         address: Socket(field!(bytes, address: u64)),
         netns: common.netns,
         tuple: common.tuple,
         retransmits: field!(bytes, retransmits: u16),
         news,
-    })
+    }))
 }
 
 /// Why a request socket is given up whose time is over.

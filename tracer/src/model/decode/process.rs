@@ -6,12 +6,12 @@ use tracer_ebpf::{ARGS_SIZE, PROCESS_SIZE, ProcessRecord as Record, process_know
 
 use super::{DecodeError, sixteen};
 use crate::model::event::Comm;
-use crate::model::{Args, MonoNs, Process, ProcessSeen};
+use crate::model::{Args, Event, MonoNs, Process, ProcessSeen};
 
 /// What the kernel writes behind the path of a file that has no name any more (`/proc/PID/exe`).
 const DELETED: &str = " (deleted)";
 
-pub(super) fn process(bytes: &[u8; PROCESS_SIZE]) -> Result<ProcessSeen, DecodeError> {
+pub(super) fn process(bytes: &[u8; PROCESS_SIZE]) -> Result<Event, DecodeError> {
     let size = field!(bytes, size: u16);
     if usize::from(size) != PROCESS_SIZE {
         refuse!(size, size);
@@ -33,7 +33,7 @@ pub(super) fn process(bytes: &[u8; PROCESS_SIZE]) -> Result<ProcessSeen, DecodeE
     let exe = &bytes[offset_of!(Record, exe)..offset_of!(Record, args)];
     let args = &bytes[offset_of!(Record, args)..][..usize::from(args_len)];
     let cgroup = &bytes[offset_of!(Record, cgroup_path)..];
-    Ok(ProcessSeen {
+    Ok(Event::Process(ProcessSeen {
         at: MonoNs(field!(bytes, mono_ns: u64)),
         process: Process {
             pid: field!(bytes, tgid: u32),
@@ -51,7 +51,7 @@ pub(super) fn process(bytes: &[u8; PROCESS_SIZE]) -> Result<ProcessSeen, DecodeE
             cgroup: has(known::CGROUP_PATH).then(|| path(cgroup)),
         },
         incarnation: field!(bytes, incarnation: u16),
-    })
+    }))
 }
 
 /// Writes the texts of a process into a record of one, whose other fields stay what they are. One that does not fit is

@@ -6,7 +6,7 @@ use tracer_ebpf::{TRAFFIC_SIZE, TrafficRecord as Record, traffic_known as known}
 
 use super::DecodeError;
 use crate::model::traffic::DONE;
-use crate::model::{Bytes, Figures, MonoNs, Segments, Socket, Standing, Timers, Traffic};
+use crate::model::{Bytes, Event, Figures, MonoNs, Segments, Socket, Standing, Timers, Traffic};
 
 /// What was sent and received of data.
 ///
@@ -27,7 +27,7 @@ fn data(bytes: &[u8; TRAFFIC_SIZE]) -> Bytes {
 /// Nanoseconds that an eighth of a microsecond has.
 const NS_IN_EIGHTH: u64 = 125;
 
-pub(super) fn traffic(bytes: &[u8; TRAFFIC_SIZE]) -> Result<Traffic, DecodeError> {
+pub(super) fn traffic(bytes: &[u8; TRAFFIC_SIZE]) -> Result<Event, DecodeError> {
     let size = field!(bytes, size: u16);
     if usize::from(size) != TRAFFIC_SIZE {
         refuse!(size, size);
@@ -39,7 +39,7 @@ pub(super) fn traffic(bytes: &[u8; TRAFFIC_SIZE]) -> Result<Traffic, DecodeError
     let flags = field!(bytes, known: u32);
     let has = |flag: u32| flags & flag != 0;
     let rtt = field!(bytes, smoothed_rtt: u32);
-    Ok(Traffic {
+    Ok(Event::Traffic(Traffic {
         at: MonoNs(field!(bytes, mono_ns: u64)),
         socket: Socket(field!(bytes, socket: u64)),
         cookie: has(known::COOKIE).then(|| field!(bytes, cookie: u64)),
@@ -65,5 +65,5 @@ pub(super) fn traffic(bytes: &[u8; TRAFFIC_SIZE]) -> Result<Traffic, DecodeError
             }),
             has_program: has(known::PROGRAM).then(|| has(known::HAS_PROGRAM)),
         },
-    })
+    }))
 }

@@ -1,5 +1,6 @@
 //! A connection's time in sockets that the tracepoint never shows.
 
+use super::past::Past;
 use super::{Connection, Moment};
 use crate::model::{
     Existing, MonoNs, Request, RequestEnd, StateChange, TcpState, Ticks, Timewait, TimewaitEnd,
@@ -80,6 +81,13 @@ impl Connection {
             error_ns: event.error_ns,
         };
         Some(self.pass_to(TcpState::TimeWait, moment, None, lossy_until))
+    }
+
+    /// Notes that its timewait socket is not to be found any more.
+    pub(in crate::track) fn forget_timewait_key(&mut self) {
+        if let Some(timewait) = &mut self.timewait {
+            timewait.key = None;
+        }
     }
 
     /// Counts an arming that nobody told, if its timewait socket's timer is set for another time in the
@@ -206,7 +214,7 @@ impl Connection {
             tuple: request.tuple,
             verdict: Verdict::Undecided,
             held: Vec::new(),
-            waits: false,
+            waits: None,
             has_changed: true,
             parked: None,
             timewait: None,
@@ -227,7 +235,7 @@ impl Connection {
             marks: None,
             closing: None,
             is_followed: false,
-            past: Vec::new(),
+            past: Past::new(),
             began_error_ns: 0,
             state: TcpState::SynRecv,
             entered: Ok(Moment::exact(request.at)),

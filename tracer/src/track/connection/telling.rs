@@ -6,8 +6,8 @@ use crate::track::Ending;
 use crate::track::output::{Closer, Marks, People, Segment, Span, Timeline, Unknown};
 
 impl Connection {
-    /// Ends the connection and tells its life.
-    pub(in crate::track) fn into_timeline(mut self, ended: Ended) -> Timeline {
+    /// Ends the connection and tells its life, of which nothing is left in it.
+    pub(in crate::track) fn take_timeline(&mut self, ended: Ended) -> Timeline {
         let end = match ended {
             // The change to CLOSE has been applied: the last segment is the state before it.
             Ended::Closed(_) => self.entered.ok(),
@@ -24,9 +24,10 @@ impl Connection {
                 Some(Moment::exact(now))
             }
         };
-        let start = self.past.first().and_then(|segment| segment.start);
+        let segments = self.past.take();
+        let start = segments.first().and_then(|segment| segment.start);
         let error_ns = self.began_error_ns + end.map_or(0, |end| end.error_ns);
-        let why_unknown = self.past.iter().find_map(|segment| match segment.span {
+        let why_unknown = segments.iter().find_map(|segment| match segment.span {
             Span::Unknown(why) => Some(why),
             _ => None,
         });
@@ -59,7 +60,7 @@ impl Connection {
                 false => self.tuple,
             },
             opened: self.opened,
-            closed_first: closed_first(&self.past, ended),
+            closed_first: closed_first(&segments, ended),
             ended,
             ended_at,
             lifetime,
@@ -74,7 +75,10 @@ impl Connection {
                     .and_then(|user| user.process.clone()),
             },
             figures: self.traffic.as_ref().map(|traffic| traffic.figures),
-            marks: self.marks.map_or_else(Marks::default, |marks| *marks),
+            marks: self
+                .marks
+                .take()
+                .map_or_else(Marks::default, |marks| *marks),
             netns: self.netns,
             cookie: self.cookie,
             timewait_end: self.timewait_end,
@@ -83,7 +87,7 @@ impl Connection {
                 .as_ref()
                 .map_or(0, |timewait| timewait.rearmed),
             half_open_end: self.half_open_end,
-            segments: self.past,
+            segments,
         }
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! **Owns:** whose a connection is as time goes on, and for how long a close waits for its reset.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -14,6 +13,7 @@ use crate::track::connections::Place;
 use crate::track::map::Map;
 use crate::track::output::Mark;
 use crate::track::users::User;
+use crate::track::waiting::Waiting;
 use crate::track::{Ending, Tracker};
 
 /// How long a close waits for the reset that says more, in nanoseconds. The kernel sends it just after the change, on
@@ -38,7 +38,7 @@ pub(super) struct Between {
     /// Those that are being listed, with whoever has them open; empty afterwards.
     listed: Map<(u32, u16), Vec<Listed>>,
     /// Connections that have closed, and when their end is told at the latest, in the order of time.
-    pub(super) closing: VecDeque<(MonoNs, Place)>,
+    pub(super) closing: Waiting<Place>,
 }
 
 impl Between {
@@ -90,7 +90,9 @@ impl Tracker {
             state: segment.state,
             what: segment.what,
         });
-        if let (Some(ending), SegmentNews::ResetSent { .. }) = (connection.closing, segment.what) {
+        if let (Some((ending, _)), SegmentNews::ResetSent { .. }) =
+            (connection.closing, segment.what)
+        {
             self.end(place, Ended::Closed(ending));
         }
     }
@@ -174,33 +176,23 @@ impl Tracker {
     fn owner_of_listener(&self, netns: u32, tuple: &Tuple) -> Option<Rc<User>> {
         let key = (netns, tuple.local.port?);
         let places = self.between.listeners.get(&key).into_iter().flatten();
-        let living = places.filter_map(|&place| self.connections.get(place));
-        let mut listeners: Vec<Listener<'_>> = living
+        let mut living = places
+            .filter_map(|&place| self.connections.get(place))
             .map(|one| {
                 let users = &one.users;
                 let owner = users.opened_by.as_ref().or(users.last.as_ref());
                 (one.tuple.local.addr, owner)
             })
-            .collect();
-        if listeners.is_empty() {
-            let listed = self.between.listed.get(&key).into_iter().flatten();
-            listeners.extend(listed.map(|one| (one.addr, one.holder.as_ref())));
-        }
-        let (mut exact, mut any) = (Vec::new(), Vec::new());
-        for (addr, owner) in listeners {
-            match addr {
-                addr if addr == tuple.local.addr => exact.push(owner),
-                None => any.push(owner),
-                Some(addr) if addr.to_canonical().is_unspecified() => any.push(owner),
-                Some(_) => {}
+            .peekable();
+        let owner = match living.peek() {
+            Some(_) => owner_among(living, tuple.local.addr),
+            None => {
+                let listed = self.between.listed.get(&key).into_iter().flatten();
+                let listed = listed.map(|one| (one.addr, one.holder.as_ref()));
+                owner_among(listed, tuple.local.addr)
             }
-        }
-        let candidates = if exact.is_empty() { any } else { exact };
-        let owner = (*candidates.first()?)?;
-        let is_the_only_one = candidates
-            .iter()
-            .all(|other| other.is_some_and(|other| other.pid == owner.pid));
-        is_the_only_one.then(|| Rc::clone(owner))
+        };
+        owner.map(Rc::clone)
     }
 
     /// Ends a connection that changed to CLOSE, at once or when its reset has come.
@@ -216,21 +208,41 @@ impl Tracker {
             self.end(place, Ended::Closed(ending));
             return;
         }
-        connection.closing = Some(ending);
         let deadline = at.plus(RESET_NS);
-        self.between.closing.push_back((deadline, place));
+        connection.closing = Some((ending, self.between.closing.push(deadline, place)));
         self.note_due(deadline);
     }
 
     /// Ends those connections of which no reset is waited for any longer.
     pub(super) fn end_closing(&mut self, now: MonoNs) {
-        while let Some(&(deadline, place)) = self.between.closing.front()
-            && deadline <= now
-        {
-            self.between.closing.pop_front();
-            if let Some(ending) = self.connections.get(place).and_then(|one| one.closing) {
+        while let Some(place) = self.between.closing.pop_due(now) {
+            let closing = self.connections.get(place).and_then(|one| one.closing);
+            if let Some((ending, _)) = closing {
                 self.end(place, Ended::Closed(ending));
             }
         }
     }
+}
+
+/// Whose the listener is that takes what comes to an address: one that listens there, before those that listen
+/// everywhere.
+fn owner_among<'u>(
+    listeners: impl Iterator<Item = Listener<'u>> + Clone,
+    to: Option<IpAddr>,
+) -> Option<&'u Rc<User>> {
+    let is_everywhere =
+        |at: Option<IpAddr>| at.is_none_or(|addr| addr.to_canonical().is_unspecified());
+    let mut exact = listeners.clone().filter(|&(at, _)| at == to).peekable();
+    match exact.peek() {
+        Some(_) => the_only(exact),
+        None => the_only(listeners.filter(|&(at, _)| is_everywhere(at))),
+    }
+}
+
+/// Whose they all are; nobody's where they belong to several, or one to nobody known.
+fn the_only<'u>(mut listeners: impl Iterator<Item = Listener<'u>>) -> Option<&'u Rc<User>> {
+    let (_, owner) = listeners.next()?;
+    let owner = owner?;
+    let is_his = |other: Option<&Rc<User>>| other.is_some_and(|other| other.pid == owner.pid);
+    listeners.all(|(_, other)| is_his(other)).then_some(owner)
 }

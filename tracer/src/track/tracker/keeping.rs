@@ -31,10 +31,17 @@ impl Tracker {
     /// Takes a connection out and tells its life, if it may be shown. One that has closed ends by that, whatever comes
     /// after it.
     pub(super) fn end(&mut self, place: Place, ended: Ended) {
-        let Some(mut connection) = self.connections.remove(place) else {
+        // It is told where it lies, and taken out then: most of it need not be carried anywhere.
+        let Some(connection) = self.connections.get_mut(place) else {
             return;
         };
-        let ended = connection.closing.map_or(ended, Ended::Closed);
+        let ended = match connection.closing {
+            None => ended,
+            Some((ending, ticket)) => {
+                self.between.closing.settle(ticket);
+                Ended::Closed(ending)
+            }
+        };
         self.identity.forget(
             place,
             connection.socket,
@@ -59,14 +66,14 @@ impl Tracker {
         {
             self.hidden.timewaits.living.remove(&key);
         }
-        if connection.verdict != Verdict::Shown {
-            return;
+        if connection.verdict == Verdict::Shown {
+            release(connection, &mut self.deadlines, &mut self.outputs);
+            self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
+            if connection.has_changed {
+                let timeline = connection.take_timeline(ended);
+                self.outputs.push_back(Output::Timeline(Box::new(timeline)));
+            }
         }
-        release(&mut connection, &mut self.outputs);
-        self.tally.timewait_found += u64::from(connection.was_found_in_timewait());
-        if connection.has_changed {
-            let timeline = connection.into_timeline(ended);
-            self.outputs.push_back(Output::Timeline(Box::new(timeline)));
-        }
+        self.connections.remove(place);
     }
 }

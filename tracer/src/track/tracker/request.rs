@@ -81,26 +81,18 @@ impl Tracker {
     }
 
     fn begin_request(&mut self, event: &Request) {
-        if let Some(place) = self.sent_again(event) {
-            self.hidden.requests.add(event, place);
-            if let Some(connection) = self.connections.get_mut(place)
-                && let Some(half_open) = &mut connection.half_open
-            {
-                half_open.address = Some(event.address);
-                half_open.expired = None;
-            }
+        let requests = &self.hidden.requests;
+        let is_new = requests.at_address(event.address).is_none()
+            && requests.with_tuple(event.netns, &event.tuple).is_none();
+        if !is_new && self.goes_on_in(event) {
             return;
         }
         if event.retransmits > 0 {
             // When its SYN came was not seen.
             return;
         }
-        // The address, or the ends, have a new socket: the end of what was there was not seen.
-        if let Some(stale) = self.hidden.requests.at_address(event.address) {
-            self.replace_request(stale);
-        }
-        if let Some(stale) = self.hidden.requests.with_tuple(event.netns, &event.tuple) {
-            self.replace_request(stale);
+        if !is_new {
+            self.replace_requests(event);
         }
         let connection = Connection::request(self.number(), event);
         let shown = connection.request_change(event.at);
@@ -115,6 +107,31 @@ impl Tracker {
         if hidden {
             // Its full socket, if it gets one, is judged by the same ends and hidden again.
             self.end(place, Ended::Unseen(Ending::NotSeen, Unknown::Missed));
+        }
+    }
+
+    /// Takes in that a request socket is one that is known, if it is: its SYN-ACK is sent again.
+    fn goes_on_in(&mut self, event: &Request) -> bool {
+        if let Some(place) = self.sent_again(event) {
+            self.hidden.requests.add(event, place);
+            if let Some(connection) = self.connections.get_mut(place)
+                && let Some(half_open) = &mut connection.half_open
+            {
+                half_open.address = Some(event.address);
+                half_open.expired = None;
+            }
+            return true;
+        }
+        false
+    }
+
+    /// The address, or the ends, have a new request socket: the end of what was there was not seen.
+    fn replace_requests(&mut self, event: &Request) {
+        if let Some(stale) = self.hidden.requests.at_address(event.address) {
+            self.replace_request(stale);
+        }
+        if let Some(stale) = self.hidden.requests.with_tuple(event.netns, &event.tuple) {
+            self.replace_request(stale);
         }
     }
 
@@ -236,12 +253,13 @@ impl Tracker {
     /// Before Linux 6.15 a child shows its ends only with its second change. Gives that child's socket
     /// to the connection that began in its request socket, as long as nothing of it was shown.
     pub(super) fn adopt_late(&mut self, place: Place, change: &StateChange) -> Place {
-        let nameless = self.connections.get(place).is_some_and(|connection| {
-            change.from == TcpState::SynRecv
-                && connection.is_nameless_child()
-                && !connection.held.is_empty()
+        if change.from != TcpState::SynRecv || !self.follows.requests {
+            return place;
+        }
+        let is_nameless = self.connections.get(place).is_some_and(|connection| {
+            connection.is_nameless_child() && !connection.held.is_empty()
         });
-        if !nameless || !self.follows.requests {
+        if !is_nameless {
             return place;
         }
         match self.adopt(change) {

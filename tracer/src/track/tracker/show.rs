@@ -10,6 +10,7 @@ use crate::track::connection::Connection;
 use crate::track::connections::Place;
 use crate::track::output::{Change, Output};
 use crate::track::selection::Verdict;
+use crate::track::waiting::Waiting;
 
 impl Tracker {
     /// Shows a change, if there is one, as its connection's verdict has it.
@@ -26,13 +27,12 @@ impl Tracker {
             Verdict::Undecided => {}
             Verdict::Shown if connection.held.is_empty() => {}
             Verdict::Shown if connection.has_all_ends() || self.limits.hold_ns == 0 => {
-                release(connection, &mut self.outputs);
+                release(connection, &mut self.deadlines, &mut self.outputs);
             }
-            Verdict::Shown if connection.waits => {}
+            Verdict::Shown if connection.waits.is_some() => {}
             Verdict::Shown => {
-                connection.waits = true;
                 let deadline = at.plus(self.limits.hold_ns);
-                self.deadlines.push_back((deadline, place));
+                connection.waits = Some(self.deadlines.push(deadline, place));
                 self.note_due(deadline);
             }
         }
@@ -40,11 +40,21 @@ impl Tracker {
 }
 
 /// Lets the held changes of a connection go, with all that is known of it now.
-pub(super) fn release(connection: &mut Connection, outputs: &mut VecDeque<Output>) {
-    connection.waits = false;
-    if connection.held.is_empty() {
-        return;
+pub(super) fn release(
+    connection: &mut Connection,
+    deadlines: &mut Waiting<Place>,
+    outputs: &mut VecDeque<Output>,
+) {
+    if let Some(ticket) = connection.waits.take() {
+        deadlines.settle(ticket);
     }
+    if !connection.held.is_empty() {
+        release_held(connection, outputs);
+    }
+}
+
+#[inline(never)]
+fn release_held(connection: &mut Connection, outputs: &mut VecDeque<Output>) {
     for change in std::mem::take(&mut connection.held) {
         outputs.push_back(Output::Change(connection.complete(change)));
     }

@@ -19,6 +19,8 @@ const OVERDUE: u64 = 2;
 /// The longest time that a timer of a timewait socket is set for: `tcp_fin_timeout` and TIME_WAIT
 /// are both at most that.
 const LONGEST_NS: u64 = TIMEWAIT_NS;
+/// How often overdue timewait sockets are looked for, in nanoseconds.
+const SWEEP_NS: u64 = LONGEST_NS / 6;
 
 impl Tracker {
     /// Takes in something about a timewait socket.
@@ -31,7 +33,9 @@ impl Tracker {
             cookie,
             tuple: event.tuple,
         };
-        if let Some(place) = self.hidden.timewaits.parked.remove(&key) {
+        if !self.hidden.timewaits.parked.is_empty()
+            && let Some(place) = self.hidden.timewaits.parked.remove(&key)
+        {
             self.answer(place, key, event);
             return;
         }
@@ -107,7 +111,7 @@ impl Tracker {
 
     /// Lets a connection go on in the timewait socket that began before its full one closed.
     fn take_over(&mut self, place: Place, change: &StateChange, pending: Pending) {
-        let Pending { armed, ended } = pending;
+        let Pending { armed, ended, .. } = pending;
         let Some(cookie) = armed.cookie else {
             return;
         };
@@ -175,6 +179,7 @@ impl Tracker {
             connection.count_unseen_arming(event.substate, timer);
         }
         let missed = connection.catch_up(event, timer, tick_ns, lossy_until);
+        connection.forget_timewait_key();
         let in_time_wait = event.substate == TcpState::TimeWait;
         let last = connection.leave_timewait(event, end, lossy_until);
         self.show(place, missed, event.at);
@@ -205,13 +210,18 @@ impl Tracker {
         self.tell_held(place, existing.at);
     }
 
+    /// Returns when overdue timewait sockets are to be looked for again.
+    pub(super) fn next_sweep(&self) -> Option<MonoNs> {
+        self.lossy_until.map(|_| self.swept.plus(SWEEP_NS))
+    }
+
     /// Lets go the connections in timewait sockets whose end must have been lost. Only what is lost
     /// can be missing: a timewait socket always ends.
     pub(super) fn sweep_overdue(&mut self, now: MonoNs) {
         let Some(lossy_until) = self.lossy_until else {
             return;
         };
-        if now.since(self.swept).is_some_and(|ns| ns < LONGEST_NS / 6) {
+        if now.since(self.swept).is_some_and(|ns| ns < SWEEP_NS) {
             return;
         }
         self.swept = now;
