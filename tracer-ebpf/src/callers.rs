@@ -15,7 +15,8 @@ const FRAMES: usize = 16;
 /// that the compiler builds it into), or else the answer is `None`. So it is where the stack cannot be walked.
 #[inline(always)]
 pub(crate) fn innermost<C: EbpfContext>(ctx: &C, mark: u32) -> Option<u32> {
-    let frames = stack(ctx)?;
+    let mut frames = [0; FRAMES];
+    walk(ctx, &mut frames)?;
     let mut marked = mark == caller::UNKNOWN;
     let mut frame = 0;
     while frame < FRAMES {
@@ -34,7 +35,8 @@ pub(crate) fn innermost<C: EbpfContext>(ctx: &C, mark: u32) -> Option<u32> {
 /// walked.
 #[inline(always)]
 pub(crate) fn on_stack<C: EbpfContext>(ctx: &C) -> Option<u64> {
-    let frames = stack(ctx)?;
+    let mut frames = [0; FRAMES];
+    walk(ctx, &mut frames)?;
     let mut found = 0;
     let mut frame = 0;
     while frame < FRAMES {
@@ -64,11 +66,10 @@ fn is_reason(found: u32) -> bool {
     )
 }
 
-/// The return addresses, innermost first, zero where the stack is shorter; `None` where it cannot be
-/// walked.
+/// Fills in the return addresses, innermost first, and leaves the rest zero where the stack is shorter; `None` where it cannot
+/// be walked.
 #[inline(always)]
-fn stack<C: EbpfContext>(ctx: &C) -> Option<[u64; FRAMES]> {
-    let mut frames = [0_u64; FRAMES];
+fn walk<C: EbpfContext>(ctx: &C, frames: &mut [u64; FRAMES]) -> Option<()> {
     // SAFETY: the buffer is as large as the helper is told.
     let len = unsafe {
         bpf_get_stack(
@@ -78,7 +79,7 @@ fn stack<C: EbpfContext>(ctx: &C) -> Option<[u64; FRAMES]> {
             0,
         )
     };
-    (len > 0).then_some(frames)
+    (len > 0).then_some(())
 }
 
 /// Returns which function holds an address.

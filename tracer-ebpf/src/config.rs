@@ -573,7 +573,7 @@ impl Config {
             cpus: 1,
             pages: 1,
             stores_in_order: 0,
-            reserved: 0,
+            last_pages: crate::INNER_PAGES,
         },
     };
 

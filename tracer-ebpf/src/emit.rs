@@ -8,9 +8,9 @@ use aya_ebpf::{
     maps::Array,
 };
 use aya_log_ebpf::debug;
-use tracer_ebpf::{LossCounter, is_beside};
+use tracer_ebpf::{LossCounter, PAGE_BYTES, is_beside};
 
-use crate::rings::{Between, reserve, submit};
+use crate::rings::{Between, add, reserve, submit};
 
 /// What each CPU lost, by its number; the agent makes room for each before loading, and reads it as memory.
 #[map]
@@ -66,7 +66,9 @@ pub(crate) fn emit_between<C: EbpfContext, R: 'static>(
 }
 
 /// Says in the kernel side's own log that there was no room.
-#[inline(always)]
+///
+/// By itself, so that what it says takes no room on the stack of all else: a program and what it calls may have 512 bytes in all.
+#[inline(never)]
 pub(crate) fn say_full<C: EbpfContext>(ctx: &C) {
     // SAFETY: the helper takes nothing and only reads a number.
     debug!(ctx, "ring buffer full on cpu {}", unsafe {
@@ -82,6 +84,7 @@ pub(crate) fn emit_silently<R: 'static>(
     mono_ns: u64,
     fill: impl FnOnce(*mut R),
 ) -> bool {
+    const { assert!(size_of::<R>() < PAGE_BYTES && size_of::<R>().is_multiple_of(8)) };
     let Some(room) = reserve(size_of::<R>(), between) else {
         count_lost(kind, mono_ns);
         return false;
@@ -110,10 +113,8 @@ pub(crate) unsafe fn begin<R>(record: *mut R, kind: u16, mono_ns: u64) {
 
 /// Counts a record that found no room.
 ///
-/// A CPU writes only its own counter, and the kernel does not enter a tracing program again on a
-/// CPU where it runs (for a BTF hook since Linux 6.2 and in stable branches, for a classic one
-/// always), so plain writes do. Before that a nested hook could cost a count; the agent then still
-/// knows that some were lost.
+/// Another program of this CPU may come between any two steps and count its own, so numbers are added to in one step, and the
+/// moment of the last loss is never set back.
 #[inline(always)]
 pub(crate) fn count_lost(kind: u16, mono_ns: u64) {
     // SAFETY: the helper takes nothing and only reads a number.
@@ -130,12 +131,13 @@ pub(crate) fn count_lost(kind: u16, mono_ns: u64) {
         }
         // The agent may read between any two of these writes: a count without its time would be a
         // loss that nobody places, so the count comes last.
-        (&raw mut (*counter).until_ns).write_volatile(mono_ns);
-        if is_beside(kind) {
-            let beside = (*counter).beside + 1;
-            (&raw mut (*counter).beside).write_volatile(beside);
+        let until = &raw mut (*counter).until_ns;
+        if until.read_volatile() < mono_ns {
+            until.write_volatile(mono_ns);
         }
-        let lost = (*counter).lost + 1;
-        (&raw mut (*counter).lost).write_volatile(lost);
+        if is_beside(kind) {
+            add(&raw mut (*counter).beside, 1);
+        }
+        add(&raw mut (*counter).lost, 1);
     }
 }

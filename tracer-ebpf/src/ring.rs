@@ -15,10 +15,10 @@ pub const PAGE_BYTES: usize = 4096;
 /// What stands where a page holds no more records: no record has this kind and this size.
 pub const PAGE_ENDS: u64 = 0;
 
-/// Rings of each CPU. A program that interrupts another one while it writes takes the next.
+/// Rings of each CPU. A program takes the next one where another program writes into the first, or where that is full.
 pub const RINGS_OF_CPU: u32 = 3;
 
-/// Pages of each of these but the first, whose number the agent chooses.
+/// Pages of the second ring of each CPU, and of the third at least.
 pub const INNER_PAGES: u32 = 4;
 
 /// A page of a ring.
@@ -26,7 +26,7 @@ pub const INNER_PAGES: u32 = 4;
 #[repr(C)]
 pub struct Page(pub [u64; PAGE_BYTES / 8]);
 
-/// How far a ring is written and read. 128 bytes: what either side writes has a cache line of its own.
+/// How far a ring is written and read. 128 bytes: what either side writes has a cache line of its own, where these have 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct RingEnds {
@@ -52,8 +52,19 @@ pub struct RingConfig {
     pub pages: u32,
     /// Whether stores of one CPU are seen by others in their order, as on x86, so that no barrier is needed.
     pub stores_in_order: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Pages of the third ring of each, a power of two: see [`last_pages_for`].
+    pub last_pages: u32,
+}
+
+/// Returns how many pages the third ring of a CPU has, whose first has so many: a quarter. Programs take it first that
+/// other tasks may interrupt, and these have little to tell.
+pub const fn last_pages_for(pages: u32) -> u32 {
+    let quarter = pages / 4;
+    if quarter > INNER_PAGES {
+        quarter
+    } else {
+        INNER_PAGES
+    }
 }
 
 impl RingConfig {
@@ -62,23 +73,23 @@ impl RingConfig {
         self.cpus * RINGS_OF_CPU
     }
 
-    /// Which ring comes first of those that a CPU has beside its first one.
-    pub const fn inner(&self, cpu: u32) -> u32 {
-        self.cpus + cpu * (RINGS_OF_CPU - 1)
-    }
-
     /// Where the pages of a ring begin, and how many it has.
     pub const fn place(&self, ring: u32) -> (u32, u32) {
         if ring < self.cpus {
             return (ring * self.pages, self.pages);
         }
-        let before = ring - self.cpus;
-        (self.cpus * self.pages + before * INNER_PAGES, INNER_PAGES)
+        let nth = ring - self.cpus;
+        let both = INNER_PAGES + self.last_pages;
+        let first = self.cpus * self.pages + nth / 2 * both;
+        match nth % 2 {
+            0 => (first, INNER_PAGES),
+            _ => (first + INNER_PAGES, self.last_pages),
+        }
     }
 
     /// How many pages all rings have.
     pub const fn all_pages(&self) -> u32 {
-        self.cpus * self.pages + (self.rings() - self.cpus) * INNER_PAGES
+        self.cpus * (self.pages + INNER_PAGES + self.last_pages)
     }
 }
 
@@ -89,4 +100,5 @@ const _: () = {
     assert!(offset_of!(RingEnds, tail) == 64);
     assert!(size_of::<RingConfig>() == 16);
     assert!(INNER_PAGES.is_power_of_two());
+    assert!(RINGS_OF_CPU == 3);
 };

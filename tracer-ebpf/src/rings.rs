@@ -41,10 +41,10 @@ pub(crate) struct Room {
 #[derive(Clone, Copy)]
 pub(crate) enum Between {
     /// Interrupts, whose programs have ended when this one goes on: it is on a tracepoint, or on a function that is called
-    /// with softirqs off.
+    /// with softirqs off. (A kernel with PREEMPT_RT lets other tasks come between here, too: their records then find less room.)
     Interrupts,
     /// Other tasks, for as long as the scheduler likes: it is on another function (`__bpf_prog_enter_recur` keeps it on its CPU, no
-    /// more). So it leaves the first ring, through which most goes, to the others.
+    /// more). So it leaves the first ring, through which most goes, to the others while it can.
     Tasks,
 }
 
@@ -58,37 +58,42 @@ pub(crate) fn reserve(size: usize, between: Between) -> Option<Room> {
     if cpu >= cpus {
         cpu = cpu.checked_rem(cpus)?;
     }
-    let pages = configured!(rings.pages);
-    if matches!(between, Between::Interrupts) {
-        let ends = take(cpu)?;
-        if !ends.is_null() {
-            return within(size, ends, cpu * pages, pages);
-        }
-    }
-    let inner = cpu * (RINGS_OF_CPU - 1);
-    for level in 0..RINGS_OF_CPU - 1 {
-        let nth = match between {
-            Between::Interrupts => inner + level,
-            Between::Tasks => inner + RINGS_OF_CPU - 2 - level,
+    for nth in 0..RINGS_OF_CPU {
+        let room = match between {
+            Between::Interrupts => in_ring(size, cpu, nth),
+            Between::Tasks => in_ring(size, cpu, RINGS_OF_CPU - 1 - nth),
         };
-        let ends = take(cpus + nth)?;
-        if !ends.is_null() {
-            return within(size, ends, cpus * pages + nth * INNER_PAGES, INNER_PAGES);
+        if room.is_some() {
+            return room;
         }
     }
     None
 }
 
-/// Takes a ring: its ends, null where another program has it.
+/// Finds room in one of the rings of a CPU, unless another program has that ring.
+#[inline(always)]
+fn in_ring(size: usize, cpu: u32, nth: u32) -> Option<Room> {
+    let cpus = configured!(rings.cpus);
+    let pages = configured!(rings.pages);
+    if nth == 0 {
+        return within(size, take(cpu)?, cpu * pages, pages);
+    }
+    let last_pages = configured!(rings.last_pages);
+    let ends = take(cpus + cpu * (RINGS_OF_CPU - 1) + nth - 1)?;
+    let first = cpus * pages + cpu * (INNER_PAGES + last_pages);
+    match nth {
+        1 => within(size, ends, first, INNER_PAGES),
+        _ => within(size, ends, first + INNER_PAGES, last_pages),
+    }
+}
+
+/// Takes a ring, unless another program has it.
 #[inline(always)]
 fn take(ring: u32) -> Option<*mut RingEnds> {
     let ends = ENDS.get_ptr_mut(ring)?;
     // SAFETY: the pointer is to an element of the map, which outlives the program.
     let was_taken = unsafe { exchange(&raw mut (*ends).is_taken, 1) };
-    Some(match was_taken {
-        0 => ends,
-        _ => core::ptr::null_mut(),
-    })
+    (was_taken == 0).then_some(ends)
 }
 
 /// Finds room in a ring that was taken; gives it back where there is none.
@@ -103,9 +108,13 @@ fn within(size: usize, ends: *mut RingEnds, first: u32, pages: u32) -> Option<Ro
         )
     };
     let within_page = head & LAST;
-    let (start, offset) = match within_page <= (PAGE_BYTES - size) as u64 {
-        true => (head, within_page),
-        false => ((head | LAST) + 1, 0),
+    let offset = opaque(match within_page <= (PAGE_BYTES - size) as u64 {
+        true => within_page,
+        false => 0,
+    });
+    let start = match offset == within_page {
+        true => head,
+        false => (head | LAST) + 1,
     };
     let next = start + size as u64;
     let page_of =
@@ -114,7 +123,7 @@ fn within(size: usize, ends: *mut RingEnds, first: u32, pages: u32) -> Option<Ro
         if next - tail > u64::from(pages) * PAGE_BYTES as u64 {
             return None;
         }
-        if offset == 0 && within_page != 0 {
+        if start != head {
             let old: *mut u8 = page_of(head)?.cast();
             // SAFETY: where a page holds no more records, it has eight bytes at least: all are multiples of that.
             unsafe {
@@ -164,7 +173,10 @@ pub(crate) fn submit(room: Room) {
     }
 }
 
-/// Lets the agent's wait end. Where there is no room for that, there is enough to read that it does not wait.
+/// Lets the agent's wait end; where there is no room for that, one that rang before has done so.
+///
+/// Who finds the agent asleep clears the word first and rings then: so a word that is cleared late is never the last that it hears.
+/// (A program that another task interrupts in between lets it sleep until that task has run; it looks for itself each second.)
 #[inline(always)]
 fn wake() {
     if let Some(bell) = BELL.reserve::<u64>(0) {
@@ -191,4 +203,27 @@ unsafe fn exchange(place: *mut u64, mut value: u64) -> u64 {
         asm!("{value} = xchg_64({place} + 0, {value})", place = in(reg) place, value = inout(reg) value);
     }
     value
+}
+
+/// Adds to a word at once and in order with all before and behind it, as a full barrier does.
+///
+/// # Kernel
+///
+/// `BPF_ADD | BPF_FETCH`, since Linux 5.12.
+#[inline(always)]
+pub(crate) unsafe fn add(place: *mut u64, mut value: u64) {
+    // SAFETY: the caller has a word of a map.
+    unsafe {
+        asm!("{value} = atomic_fetch_add((u64 *)({place} + 0), {value})", place = in(reg) place, value = inout(reg) value);
+    }
+    let _ = value;
+}
+
+/// Hides from the compiler what it knows of a number, so that it asks no second time what was asked: the verifier of older
+/// kernels follows both answers each time, those that contradict each other, too.
+#[inline(always)]
+fn opaque(mut number: u64) -> u64 {
+    // SAFETY: it is no instruction.
+    unsafe { asm!("/* {number} */", number = inout(reg) number, options(pure, nomem)) };
+    number
 }

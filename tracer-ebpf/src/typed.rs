@@ -145,13 +145,31 @@ unsafe fn note_children(
         return;
     }
     // SAFETY: the verifier checks every read.
+    unsafe {
+        note_new_child(
+            socket,
+            wanted.tcp,
+            wanted.family,
+            wanted.remote_port,
+            mono_ns,
+        )
+    };
+}
+
+/// Notes a child that shows its ends.
+///
+/// By itself, so that what it puts together takes no room on the stack of all else: a program and what it calls may have 512 bytes
+/// in all.
+#[inline(never)]
+unsafe fn note_new_child(socket: Typed, tcp: Typed, family: u16, remote_port: u16, mono_ns: u64) {
+    // SAFETY: the verifier checks every read.
     let child = unsafe {
         Child {
-            netns: read(wanted.tcp, placed!(offsets.netns)),
-            remote_addr: remote_bytes(socket, wanted.family == AF_INET6),
-            remote_port: wanted.remote_port,
+            netns: read(tcp, placed!(offsets.netns)),
+            remote_addr: remote_bytes(socket, family == AF_INET6),
+            remote_port,
             local_port: read(socket, placed!(offsets.bound_port)),
-            family: u32::from(wanted.family),
+            family: u32::from(family),
         }
     };
     note_child(child, mono_ns);
@@ -295,10 +313,16 @@ unsafe fn cgroup_id(socket: Typed, flags: &mut u32) -> u64 {
 /// Returns whether the socket belongs to the filter's cgroup or to one below it.
 #[inline(always)]
 unsafe fn inside_cgroup(socket: Typed) -> bool {
-    let wanted = configured!(filter.cgroup);
-    if wanted == 0 {
-        return true;
+    match configured!(filter.cgroup) {
+        0 => true,
+        // SAFETY: as below.
+        wanted => unsafe { inside(socket, wanted) },
     }
+}
+
+/// Returns whether the socket belongs to a cgroup or to one below it. By itself, as [`note_new_child`] is.
+#[inline(never)]
+unsafe fn inside(socket: Typed, wanted: u64) -> bool {
     let found = (|| unsafe {
         let cgroup: Typed = read(socket, present(configured!(offsets.cgroup))?);
         let level: i32 = read(cgroup, present(configured!(offsets.cgroup_level))?);

@@ -312,7 +312,13 @@ impl<T: Teller> Tracing<T> {
             let emptied = self.read()?;
             self.keep();
             self.course.tell()?;
-            if emptied || self.turn.batch.last_at().is_some_and(|at| at > counted) {
+            if emptied
+                || self
+                    .turn
+                    .batch
+                    .last_at()
+                    .is_some_and(|at| at > counted.plus(LATE_NS))
+            {
                 break;
             }
         }
@@ -348,6 +354,8 @@ impl<T: Teller> Tracing<T> {
         turn.emptied = self.live.drain(&mut turn.batch);
         // After the records, so that no loss is learnt of later than a change that followed it.
         turn.losses = self.live.losses();
+        // What was written before such a loss is to be read before it is told.
+        turn.emptied &= turn.losses.is_empty() || !self.live.has_more();
         self.course
             .records(&turn.batch, turn.losses.clone(), turn.emptied)?;
         Ok(turn.emptied)

@@ -153,7 +153,7 @@ impl Live {
     ///
     /// What the kernel answers to the wait.
     pub async fn readable(&mut self) -> io::Result<()> {
-        if self.rings.has_something_to_wake_for() {
+        if self.rings.ask_to_be_woken() {
             return Ok(());
         }
         tokio::select! {
@@ -177,9 +177,14 @@ impl Live {
         if let Some(log) = &mut self.log {
             log.flush();
         }
-        self.rings.is_awake();
+        self.rings.stay_awake();
         while self.bell.get_mut().next().is_some() {}
         self.rings.drain(boot_time(), batch)
+    }
+
+    /// Returns whether something was written that is not read yet.
+    pub fn has_more(&self) -> bool {
+        self.rings.has_more()
     }
 
     /// Returns how many processes were to be followed and are not: too many were alive.

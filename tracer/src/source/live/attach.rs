@@ -312,7 +312,7 @@ fn finish(
         missing,
         tells_resets: false,
         reset_reasons: ResetReasons::default(),
-        ring_bytes: rings.cpus * rings.pages * PAGE_BYTES as u32,
+        ring_bytes: (rings.cpus * rings.pages).saturating_mul(PAGE_BYTES as u32),
         rings: Rings::new(rings, ends, pages, sleeping),
         bell: wait_for(bell).map_err(LiveError::Wait)?,
         losses: Losses::new(counters, epoch, fd),

@@ -79,13 +79,15 @@ impl MappedArray {
 
     /// The bytes from a word on, as they lie there; none where there are not so many.
     ///
-    /// Nobody may write them as long as they are looked at: of a ring, what lies between its ends.
-    pub(super) fn bytes(&self, index: usize, count: usize) -> &[u8] {
+    /// # Safety
+    ///
+    /// Nobody writes them as long as they are looked at.
+    pub(super) unsafe fn bytes(&self, index: usize, count: usize) -> &[u8] {
         let words = count.div_ceil(size_of::<u64>());
         if index.checked_add(words).is_none_or(|end| end > self.words) {
             return &[];
         }
-        // SAFETY: the mapping holds them, as was checked, and lives as long as `self`; whoever calls it knows that nobody writes.
+        // SAFETY: the mapping holds them, as was checked, and lives as long as `self`; the caller promises that nobody writes.
         unsafe { std::slice::from_raw_parts(self.start.add(index).cast().as_ptr(), count) }
     }
 

@@ -5,17 +5,20 @@
 //!
 //! # Order
 //!
-//! Records of one CPU lie in the order in which they were written; those of several are put in the order of their times. That is not all: a
+//! Records of one ring lie in the order in which they were written; those of several are put in the order of their times. That is not all: a
 //! record can be written before one on another CPU that follows from it, and be seen later, where that CPU's ring was
 //! looked into first. So nothing is handed over that is younger than the moment before the first look: what follows from a record
 //! that was not there yet is younger than that, and waits with it for the next time.
+//!
+//! (Times of one ring need not rise: an interrupt between a program's look at the clock and its writing comes first there. It changes no
+//! socket that the program holds.)
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::{Ordering, fence};
 
-use aya::util::online_cpus;
-use tracer_ebpf::{PAGE_BYTES, PAGE_ENDS, RingConfig, RingEnds};
+use aya::util::{nr_cpus, online_cpus};
+use tracer_ebpf::{PAGE_BYTES, PAGE_ENDS, RingConfig, RingEnds, last_pages_for};
 
 use super::mapped::MappedArray;
 use crate::model::{Batch, MonoNs};
@@ -25,8 +28,11 @@ const PAGE: u64 = PAGE_BYTES as u64;
 const ENDS_WORDS: usize = size_of::<RingEnds>() / size_of::<u64>();
 const HEAD: usize = std::mem::offset_of!(RingEnds, head) / size_of::<u64>();
 const TAIL: usize = std::mem::offset_of!(RingEnds, tail) / size_of::<u64>();
-/// Less than any record has: how each begins.
-const MIN_RECORD: u64 = 16;
+/// The header with which each record begins.
+const HEADER_BYTES: u64 = 16;
+/// How far the clock of one CPU may be behind that of another, or a look into memory come before the look at the clock that stands
+/// before it: by a wide margin. In nanoseconds.
+const CLOCK_MARGIN_NS: u64 = 1_000;
 
 /// Bytes of all CPUs' rings together where nobody says.
 const USUAL_BYTES: u32 = 8 << 20;
@@ -38,7 +44,10 @@ const USUAL_BYTES_OF_CPU: u32 = 512 << 10;
 pub(super) fn ring_config(bytes: Option<u32>) -> RingConfig {
     // One that appears later shares another one's.
     let highest = online_cpus().ok().and_then(|cpus| cpus.into_iter().max());
-    config_for(bytes, highest.unwrap_or(0) + 1)
+    // All that there may ever be, where these cannot be told.
+    let possible = || nr_cpus().ok().and_then(|count| u32::try_from(count).ok());
+    let cpus = highest.map(|highest| highest + 1).or_else(possible);
+    config_for(bytes, cpus.unwrap_or(1))
 }
 
 fn config_for(bytes: Option<u32>, cpus: u32) -> RingConfig {
@@ -46,12 +55,12 @@ fn config_for(bytes: Option<u32>, cpus: u32) -> RingConfig {
         Some(bytes) => bytes / cpus,
         None => (USUAL_BYTES / cpus).max(USUAL_BYTES_OF_CPU),
     };
-    let pages = (of_cpu / PAGE_BYTES as u32).max(1);
+    let pages = 1 << (of_cpu / PAGE_BYTES as u32).max(1).ilog2();
     RingConfig {
         cpus,
-        pages: 1 << pages.ilog2(),
+        pages,
         stores_in_order: u32::from(cfg!(target_arch = "x86_64")),
-        reserved: 0,
+        last_pages: last_pages_for(pages),
     }
 }
 
@@ -120,12 +129,13 @@ impl Rings {
         config.all_pages() as usize * PAGE_BYTES / size_of::<u64>()
     }
 
-    /// Moves the records into `batch` that are older than `now`, a moment before this call, until there are no more or the
-    /// batch is full. Returns whether there are no more.
+    /// Moves the records into `batch` that are older than `now`, a moment before this call, but for the newest, until there are no more or
+    /// the batch is full. Returns whether there are no more.
     pub(super) fn drain(&mut self, now: MonoNs, batch: &mut Batch) -> bool {
+        let now = MonoNs(now.0.saturating_sub(CLOCK_MARGIN_NS));
         for number in 0..self.rings.len() {
             self.rings[number].head = self.head(number);
-            self.wait(number, now);
+            self.queue(number, now);
         }
         while let Some(Reverse((_, number))) = self.waiting.pop() {
             // As long as it has the oldest, nothing is compared.
@@ -134,28 +144,30 @@ impl Rings {
             self.take(number, until, batch);
             if batch.is_full() {
                 self.waiting.clear();
-                self.give_back();
+                self.tell_tails();
                 return false;
             }
-            self.wait(number, now);
+            self.queue(number, now);
         }
-        self.give_back();
+        self.tell_tails();
         true
     }
 
-    /// Lets the kernel side wake the agent from now on; returns whether there is something to read already.
+    /// Asks the kernel side to wake the agent when it writes something; returns whether there is something to read already.
     ///
     /// What a program wrote can be seen a moment after it looked at whether to wake anybody; so this is to be asked a second time a
     /// while later, before a long sleep.
-    pub(super) fn has_something_to_wake_for(&self) -> bool {
+    pub(super) fn ask_to_be_woken(&self) -> bool {
         self.sleeping.store(0, 1);
         fence(Ordering::SeqCst);
         self.has_more()
     }
 
-    /// The kernel side need not wake the agent.
-    pub(super) fn is_awake(&self) {
-        self.sleeping.store(0, 0);
+    /// Tells the kernel side that it need not wake the agent.
+    pub(super) fn stay_awake(&self) {
+        if self.sleeping.load(0) != Some(0) {
+            self.sleeping.store(0, 0);
+        }
     }
 
     /// Returns whether something was written that is not read.
@@ -170,7 +182,7 @@ impl Rings {
     }
 
     /// Tells the kernel side how far it was read.
-    fn give_back(&self) {
+    fn tell_tails(&self) {
         for (number, ring) in self.rings.iter().enumerate() {
             let word = number * ENDS_WORDS + TAIL;
             if self.ends.load(word) != Some(ring.tail) {
@@ -180,8 +192,8 @@ impl Rings {
     }
 
     /// Lets a ring wait for its turn, if it holds something older than `now`.
-    fn wait(&mut self, number: usize, now: MonoNs) {
-        if let Some(next) = self.next(number)
+    fn queue(&mut self, number: usize, now: MonoNs) {
+        if let Some(next) = self.skip_to_next(number)
             && next.at < now
         {
             self.waiting.push(Reverse((next.at, number)));
@@ -191,18 +203,20 @@ impl Rings {
     /// Takes a ring's next record, and those behind it that are older than `until`.
     fn take(&mut self, number: usize, until: MonoNs, batch: &mut Batch) {
         let mut is_first = true;
-        while let Some(next) = self.next(number)
+        while let Some(next) = self.skip_to_next(number)
             && (is_first || next.at < until)
             && !batch.is_full()
         {
             is_first = false;
-            batch.push(self.pages.bytes(next.word, next.bytes as usize));
+            // SAFETY: it lies between the ring's ends: the kernel side has written it, and writes there again only when the tail is
+            // behind it, which is told at the end of a drain.
+            batch.push(unsafe { self.pages.bytes(next.word, next.bytes as usize) });
             self.rings[number].tail += next.bytes;
         }
     }
 
     /// Finds the next record of a ring, behind the end of a page if there is one.
-    fn next(&mut self, number: usize) -> Option<Next> {
+    fn skip_to_next(&mut self, number: usize) -> Option<Next> {
         let ring = &mut self.rings[number];
         loop {
             if ring.tail == ring.head {
@@ -217,12 +231,15 @@ impl Rings {
             }
             let [_, _, low, high, ..] = first.to_ne_bytes();
             let size = u64::from(u16::from_ne_bytes([low, high]));
-            let is_whole = size >= MIN_RECORD && size <= rest && size.is_multiple_of(WORD);
+            let is_whole = size >= HEADER_BYTES && size <= rest && size.is_multiple_of(WORD);
             return Some(Next {
                 word,
                 // What is left of the page then: nobody will decode it, and that is an error.
                 bytes: if is_whole { size } else { rest },
-                at: MonoNs(self.pages.load(word + 1).unwrap_or(0)),
+                at: match is_whole {
+                    true => MonoNs(self.pages.load(word + 1).unwrap_or(0)),
+                    false => MonoNs(0),
+                },
             });
         }
     }
