@@ -83,18 +83,8 @@ impl Landmarks {
     pub(super) fn pass(&mut self, change: &Change) {
         self.tuple = change.tuple;
         self.netns = change.netns;
-        let may_be_missing = matches!(
-            change.in_from,
-            Some(Span::Unknown(
-                Unknown::Loss | Unknown::Missed | Unknown::NotFollowed | Unknown::Clock
-            ))
-        );
-        if may_be_missing {
-            self.is_doubtful = true;
-            if !is_synchronized(self.state) {
-                // A request socket is known by its ends alone: this may be another one's handshake.
-                (self.role, self.begun) = (Role::Unseen, None);
-            }
+        if change.in_from.is_some_and(may_have_missed) {
+            self.doubt();
         }
         if change.from.is_some_and(is_synchronized) || is_synchronized(change.to) {
             self.synchronized = self.synchronized.or(Some(change.at));
@@ -116,8 +106,22 @@ impl Landmarks {
     /// change on.
     pub(super) fn end(&mut self, timeline: &Timeline) {
         let last = timeline.segments.last().map(|last| last.span);
+        // No change told that a full socket went on from the request socket, which has no cookie.
+        let is_adopted = self.state == TcpState::SynRecv && timeline.cookie.is_some();
+        if is_adopted && last.is_some_and(may_have_missed) {
+            self.doubt();
+        }
         if self.left.is_none() && matches!(last, None | Some(Span::Unknown(_))) {
             self.left = Some(self.entered);
+        }
+    }
+
+    /// Takes in that changes of it may be missing since it entered its present state.
+    fn doubt(&mut self) {
+        self.is_doubtful = true;
+        if !is_synchronized(self.state) {
+            // A request socket is known by its ends alone: this may be another one's handshake.
+            (self.role, self.begun) = (Role::Unseen, None);
         }
     }
 
@@ -226,6 +230,12 @@ fn is_synchronized(state: TcpState) -> bool {
         state,
         Established | FinWait1 | FinWait2 | Closing | CloseWait | LastAck
     )
+}
+
+/// Returns whether changes may be missing in a state that lasted so long.
+fn may_have_missed(span: Span) -> bool {
+    use Unknown::{Clock, Loss, Missed, NotFollowed};
+    matches!(span, Span::Unknown(Loss | Missed | NotFollowed | Clock))
 }
 
 fn not_after(first: MonoNs, second: MonoNs) -> bool {

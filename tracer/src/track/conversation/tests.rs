@@ -283,6 +283,20 @@ fn doubt_by_a_loss_pairs_only_inside_a_namespace() {
 }
 
 #[test]
+fn a_request_socket_that_losses_gave_another_ones_full_socket_is_not_paired() {
+    let (first, second) = (loopback(1), loopback(3));
+    let mut events = first.a.passes(Close, &[(100, SynSent), (120, Established)]);
+    // Of its child nothing else is seen than this, and of the next connection only that child's first change.
+    let asked = first.b.is_asked_for(110, 130, RequestEnd::Completed);
+    events.extend(asked.into_iter().take(1));
+    events.push(Event::Loss(loss(130_000, 310_000)));
+    events.extend(second.b.passes(Listen, &[(330, SynRecv)]));
+    events.push(Event::Loss(loss(330_000, 330_000)));
+    let told = conversations(events, true);
+    assert_eq!(sockets(&told), [(Some(1), None), (Some(4), None)]);
+}
+
+#[test]
 fn too_many_that_wait_are_told_alone_the_oldest_first() {
     let mut events = Vec::new();
     // b is gone, a waits for a minute.
