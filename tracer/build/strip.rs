@@ -17,10 +17,16 @@ const FILE_HEADER: usize = 64;
 const HEADER: usize = 64;
 const PLACE: usize = 24;
 const SIZE: usize = 32;
-/// Places of sections are multiples of this, the largest that any of ours asks for.
+/// Places of sections are multiples of this; one that asks for more is refused.
 const ALIGNMENT: usize = 8;
+/// Where a section header says which alignment it asks for, and what kind of section it is.
+const WANTED_ALIGNMENT: usize = 48;
+const TYPE: usize = 4;
+/// A section that takes no room in the file (`SHT_NOBITS`).
+const NO_BITS: u32 = 8;
 
-/// Returns a copy without sections of debug information; `None` for what is no such file.
+/// Returns a copy without sections of debug information; `None` for what is no such file, or has a section that is not to be
+/// moved.
 pub(crate) fn without_debug_info(elf: &[u8]) -> Option<Vec<u8>> {
     let headers_at = number(elf, HEADERS_AT)?;
     let headers = headers_at..headers_at + HEADER * half(elf, HEADER_COUNT)?;
@@ -36,6 +42,12 @@ pub(crate) fn without_debug_info(elf: &[u8]) -> Option<Vec<u8>> {
             .any(|debug| name.starts_with(debug))
         {
             *header = [0; HEADER];
+            continue;
+        }
+        if number(header, WANTED_ALIGNMENT)? > ALIGNMENT {
+            return None;
+        }
+        if u32::from_ne_bytes(*header.get(TYPE..)?.first_chunk()?) == NO_BITS {
             continue;
         }
         let kept = contents(elf, header)?;

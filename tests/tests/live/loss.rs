@@ -16,7 +16,7 @@ const CLOSED: u64 = 6;
 
 /// The agent stands still while more is caused than the ring holds.
 fn seen_and_lost_are_all_that_was_caused() {
-    const WHILE_FROZEN: u64 = 30;
+    const WHILE_FROZEN: u64 = 100;
     let pair = Pair::new();
     let listener = pair.server.listen(8000, 4);
     let before = Connection::open(&pair, &listener);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use aya::maps::{MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint};
@@ -135,9 +135,11 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
     };
     let mut programs = Programs::of(&mut object);
     let program: &mut BtfTracePoint = expected(Hook::Btf, programs.take("state_change_typed"))?;
+    let hook = "inet_sock_set_state";
     // The verifier takes as long for this one as for all others.
     let (loaded, hidden, between) = thread::scope(|scope| {
-        let loading = scope.spawn(|| program.load("inet_sock_set_state", &kernel_types));
+        let load = || program.load(hook, &kernel_types);
+        let loading = thread::Builder::new().spawn_scoped(scope, load).ok();
         let hidden = hidden::attach(
             &mut programs,
             &kernel_types,
@@ -147,9 +149,14 @@ fn typed_with(options: &Options, tells_processes: bool) -> Result<Live, LiveErro
                 .map(|found| found.as_ref().map_err(|field| *field)),
         );
         let between = between::attach(&mut programs, &kernel_types, processes.is_some());
-        let loaded = loading.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let loaded = loading.map(ScopedJoinHandle::join);
         (loaded, hidden, between)
     });
+    let loaded = match loaded {
+        Some(ended) => ended.unwrap_or_else(|panic| resume_unwind(panic)),
+        // This user may have no more threads.
+        None => program.load(hook, &kernel_types),
+    };
     let hidden = hidden?;
     let mut missing: Vec<String> = found.missing.into_iter().map(str::to_owned).collect();
     missing.extend(between.missing);

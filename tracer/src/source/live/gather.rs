@@ -12,6 +12,7 @@ use crate::source::minisocks::{self, Addresses};
 /// What is being read.
 pub(super) struct Gathering {
     loader: Option<JoinHandle<EbpfLoader<'static>>>,
+    wants_addresses: bool,
     addresses: Option<JoinHandle<Addresses>>,
 }
 
@@ -19,8 +20,11 @@ impl Gathering {
     /// Begins to read, the addresses of functions only where they are wanted: some 30 ms of the processor.
     pub(super) fn begin(wants_addresses: bool) -> Self {
         Self {
-            loader: Some(thread::spawn(loader)),
-            addresses: wants_addresses.then(|| thread::spawn(minisocks::addresses)),
+            loader: started(loader),
+            wants_addresses,
+            addresses: wants_addresses
+                .then(|| started(minisocks::addresses))
+                .flatten(),
         }
     }
 
@@ -28,7 +32,11 @@ impl Gathering {
     pub(super) fn end(mut self) -> (EbpfLoader<'static>, Option<Addresses>) {
         let loader = self.loader.take().map(ended);
         let addresses = self.addresses.take().map(ended);
-        (loader.unwrap_or_else(self::loader), addresses)
+        let wanted = || self.wants_addresses.then(minisocks::addresses);
+        (
+            loader.unwrap_or_else(self::loader),
+            addresses.or_else(wanted),
+        )
     }
 }
 
@@ -47,6 +55,11 @@ fn loader() -> EbpfLoader<'static> {
     // It would look as it loads.
     aya::features();
     loader
+}
+
+/// Starts a thread, unless this user may have no more (`ulimit -u`, `pids.max`): then it is done later, without one.
+fn started<T: Send + 'static>(work: fn() -> T) -> Option<JoinHandle<T>> {
+    thread::Builder::new().spawn(work).ok()
 }
 
 fn ended<T>(thread: JoinHandle<T>) -> T {

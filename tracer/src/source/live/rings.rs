@@ -15,6 +15,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::sync::atomic::{Ordering, fence};
 
 use aya::util::{nr_cpus, online_cpus};
@@ -70,8 +71,8 @@ pub(super) struct Rings {
     pages: MappedArray,
     sleeping: MappedArray,
     rings: Vec<Ring>,
-    /// The rings that hold something to hand over, by the time of the oldest.
-    waiting: BinaryHeap<Reverse<(MonoNs, usize)>>,
+    /// Of each ring that holds something to hand over, the next record.
+    waiting: BinaryHeap<Reverse<Next>>,
 }
 
 /// One ring.
@@ -85,12 +86,14 @@ struct Ring {
     head: u64,
 }
 
-/// A record, or where a page ends.
+/// The next record of a ring. The oldest is the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Next {
+    at: MonoNs,
+    ring: usize,
     /// Where it begins, in words from the begin of all pages.
     word: usize,
     bytes: u64,
-    at: MonoNs,
 }
 
 impl Rings {
@@ -134,23 +137,31 @@ impl Rings {
     pub(super) fn drain(&mut self, now: MonoNs, batch: &mut Batch) -> bool {
         let now = MonoNs(now.0.saturating_sub(CLOCK_MARGIN_NS));
         for number in 0..self.rings.len() {
-            self.rings[number].head = self.head(number);
-            self.queue(number, now);
+            let head = self.head(number);
+            let ring = &mut self.rings[number];
+            ring.head = head;
+            let next = ring.next(number, now, &self.pages);
+            self.waiting.extend(next.map(Reverse));
         }
-        while let Some(Reverse((_, number))) = self.waiting.pop() {
-            // As long as it has the oldest, nothing is compared.
-            let other = self.waiting.peek().map(|Reverse((at, _))| *at);
-            let until = other.map_or(now, |other| other.min(now));
-            self.take(number, until, batch);
-            if batch.is_full() {
-                self.waiting.clear();
-                self.tell_tails();
-                return false;
+        while let Some(mut oldest) = self.waiting.peek_mut() {
+            let Reverse(next) = *oldest;
+            // SAFETY: it lies between the ring's ends: the kernel side has written it, and writes there again only when the tail is
+            // behind it, which is told at the end of a drain.
+            batch.push(unsafe { self.pages.bytes(next.word, next.bytes as usize) });
+            let ring = &mut self.rings[next.ring];
+            ring.tail += next.bytes;
+            match ring.next(next.ring, now, &self.pages) {
+                Some(following) => *oldest = Reverse(following),
+                None => drop(PeekMut::pop(oldest)),
             }
-            self.queue(number, now);
+            if batch.is_full() {
+                break;
+            }
         }
         self.tell_tails();
-        true
+        let is_all = self.waiting.is_empty();
+        self.waiting.clear();
+        is_all
     }
 
     /// Asks the kernel side to wake the agent when it writes something; returns whether there is something to read already.
@@ -190,57 +201,36 @@ impl Rings {
             }
         }
     }
+}
 
-    /// Lets a ring wait for its turn, if it holds something older than `now`.
-    fn queue(&mut self, number: usize, now: MonoNs) {
-        if let Some(next) = self.skip_to_next(number)
-            && next.at < now
-        {
-            self.waiting.push(Reverse((next.at, number)));
-        }
-    }
-
-    /// Takes a ring's next record, and those behind it that are older than `until`.
-    fn take(&mut self, number: usize, until: MonoNs, batch: &mut Batch) {
-        let mut is_first = true;
-        while let Some(next) = self.skip_to_next(number)
-            && (is_first || next.at < until)
-            && !batch.is_full()
-        {
-            is_first = false;
-            // SAFETY: it lies between the ring's ends: the kernel side has written it, and writes there again only when the tail is
-            // behind it, which is told at the end of a drain.
-            batch.push(unsafe { self.pages.bytes(next.word, next.bytes as usize) });
-            self.rings[number].tail += next.bytes;
-        }
-    }
-
-    /// Finds the next record of a ring, behind the end of a page if there is one.
-    fn skip_to_next(&mut self, number: usize) -> Option<Next> {
-        let ring = &mut self.rings[number];
+impl Ring {
+    /// Finds its next record, behind the end of a page if there is one; `None` where it has none that is older than `now`.
+    fn next(&mut self, number: usize, now: MonoNs, pages: &MappedArray) -> Option<Next> {
         loop {
-            if ring.tail == ring.head {
+            if self.tail == self.head {
                 return None;
             }
-            let word = ring.first_word + ((ring.tail & (ring.bytes - 1)) / WORD) as usize;
-            let first = self.pages.load(word).expect("a ring lies in the pages");
-            let rest = (PAGE - ring.tail % PAGE).min(ring.head - ring.tail);
+            let word = self.first_word + ((self.tail & (self.bytes - 1)) / WORD) as usize;
+            let first = pages.load(word).expect("a ring lies in the pages");
+            let rest = (PAGE - self.tail % PAGE).min(self.head - self.tail);
             if first == PAGE_ENDS {
-                ring.tail += rest;
+                self.tail += rest;
                 continue;
             }
             let [_, _, low, high, ..] = first.to_ne_bytes();
             let size = u64::from(u16::from_ne_bytes([low, high]));
             let is_whole = size >= HEADER_BYTES && size <= rest && size.is_multiple_of(WORD);
-            return Some(Next {
+            let next = Next {
+                at: match is_whole {
+                    true => MonoNs(pages.load(word + 1).unwrap_or(0)),
+                    false => MonoNs(0),
+                },
+                ring: number,
                 word,
                 // What is left of the page then: nobody will decode it, and that is an error.
                 bytes: if is_whole { size } else { rest },
-                at: match is_whole {
-                    true => MonoNs(self.pages.load(word + 1).unwrap_or(0)),
-                    false => MonoNs(0),
-                },
-            });
+            };
+            return (next.at < now).then_some(next);
         }
     }
 }
