@@ -34,8 +34,10 @@ pub struct RingEnds {
     pub head: u64,
     /// Whether a program is writing.
     pub is_taken: u64,
+    /// Where the head will be when what is being written has been handed over.
+    pub next: u64,
     /// Nothing.
-    pub kernel_side_rest: [u64; 6],
+    pub kernel_side_rest: [u64; 5],
     /// Bytes that were ever read; the agent alone writes it.
     pub tail: u64,
     /// Nothing.
