@@ -49,7 +49,7 @@ pub(crate) fn emit<C: EbpfContext, R: 'static>(
     emit_between(ctx, Between::Interrupts, kind, mono_ns, fill)
 }
 
-/// The same for a program between which other things can come.
+/// The same, where it is said what can come between while the program writes.
 #[inline(always)]
 pub(crate) fn emit_between<C: EbpfContext, R: 'static>(
     ctx: &C,

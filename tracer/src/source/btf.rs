@@ -434,18 +434,7 @@ mod tests {
                 .collect(),
         ]
         .concat();
-        let mut bytes = Vec::new();
-        bytes.extend(MAGIC.to_ne_bytes());
-        bytes.extend([1, 0]);
-        let types_len = types.len() as u32 * 4;
-        for word in [24, 0, types_len, types_len, strings.len() as u32] {
-            bytes.extend(u32::to_ne_bytes(word));
-        }
-        for word in types {
-            bytes.extend(word.to_ne_bytes());
-        }
-        bytes.extend(strings);
-        bytes
+        file(&types, strings)
     }
 
     #[test]
@@ -470,6 +459,19 @@ mod tests {
         assert_eq!(btf.field("outer", &[]), None);
     }
 
+    /// Types, word by word, and their names as a file has them.
+    fn file(types: &[u32], strings: &[u8]) -> Vec<u8> {
+        let len = types.len() as u32 * 4;
+        let mut bytes = MAGIC.to_ne_bytes().to_vec();
+        bytes.extend([1, 0]);
+        for word in [24, 0, len, len, strings.len() as u32] {
+            bytes.extend(u32::to_ne_bytes(word));
+        }
+        bytes.extend(types.iter().flat_map(|word| word.to_ne_bytes()));
+        bytes.extend(strings);
+        bytes
+    }
+
     #[test]
     fn values_and_parameters_are_found() {
         let strings = b"\0reason\0A\0B\0hook\0";
@@ -481,14 +483,7 @@ mod tests {
             vec![12, info(kind::TYPEDEF, 0), 3],
         ]
         .concat();
-        let len = types.len() as u32 * 4;
-        let mut bytes = MAGIC.to_ne_bytes().to_vec();
-        bytes.extend([1, 0]);
-        for word in [24, 0, len, len, strings.len() as u32] {
-            bytes.extend(u32::to_ne_bytes(word));
-        }
-        bytes.extend(types.iter().flat_map(|word| word.to_ne_bytes()));
-        bytes.extend(strings);
+        let bytes = file(&types, strings);
         let btf = Btf::parse(&bytes).expect("the sample is BTF");
         assert_eq!(btf.values("reason"), [(0, &b"A"[..]), (7, &b"B"[..])]);
         assert_eq!(btf.values("hook"), []);
@@ -508,14 +503,7 @@ mod tests {
             vec![22, info(kind::FUNC, 1), 4],
         ]
         .concat();
-        let len = types.len() as u32 * 4;
-        let mut bytes = MAGIC.to_ne_bytes().to_vec();
-        bytes.extend([1, 0]);
-        for word in [24, 0, len, len, strings.len() as u32] {
-            bytes.extend(u32::to_ne_bytes(word));
-        }
-        bytes.extend(types.iter().flat_map(|word| word.to_ne_bytes()));
-        bytes.extend(strings);
+        let bytes = file(&types, strings);
         let all = Btf::parse(&bytes).expect("the sample is BTF");
         let bytes = all.attachable();
         let some = Btf::parse(&bytes).expect("it is BTF too");

@@ -161,6 +161,7 @@ impl Live {
                 ready?.clear_ready();
                 return Ok(());
             }
+            // No event says that a store has become visible, so it is looked at once more.
             () = sleep(SEEN_BY_THEN) => {}
         }
         if self.rings.has_more() {
