@@ -21,7 +21,7 @@ def check(is_good, what):
         sys.exit(f"damaged: {what}")
 
 
-def unpack(data, at, size, count):
+def unpack(data, at, size, count, version):
     """Unpacks records of one size; returns them, and where the next group begins."""
     words = (size + 7) // 8
     mask_bytes = (words + 7) // 8
@@ -32,9 +32,12 @@ def unpack(data, at, size, count):
     columns = []
     for word in range(words):
         stored = sum(mask >> word & 1 for mask in masks)
-        planes = [data[at + byte * stored:at + (byte + 1) * stored] for byte in range(8)]
+        there, at = (0xff, at) if version == 1 else (data[at], at + 1)
+        planes = []
+        for byte in range(8):
+            planes.append(data[at:at + stored] if there >> byte & 1 else bytes(stored))
+            at += stored if there >> byte & 1 else 0
         columns.append(iter([int.from_bytes(bytes(value), "little") for value in zip(*planes)]))
-        at += 8 * stored
     rows = []
     for row in range(count):
         rows.append([])
@@ -42,15 +45,18 @@ def unpack(data, at, size, count):
             behind = min(row, 1) if word == 1 else back[row]
             value = rows[row - behind][word] if behind else 0
             if masks[row] >> word & 1:
-                difference = next(columns[word])
+                stored = next(columns[word])
                 if word == 1:  # the sign is in the lowest bit
-                    difference = (difference >> 1) ^ -(difference & 1)
-                value = (value + difference) % 2**64
+                    value = (value + ((stored >> 1) ^ -(stored & 1))) % 2**64
+                elif version == 1:
+                    value = (value + stored) % 2**64
+                else:
+                    value ^= stored
             rows[row].append(value)
     return [struct.pack(f"<{words}Q", *values)[:size].hex() for values in rows], at
 
 
-def entries(plain):
+def entries(plain, version):
     """Yields the entries of one payload."""
     length, = struct.unpack_from("<I", plain)
     text, at = plain[4:4 + length], 4 + length
@@ -59,7 +65,7 @@ def entries(plain):
     lists, groups, at = [], plain[at], at + 1
     for _ in range(groups):
         size, count = struct.unpack_from("<II", plain, at)
-        rows, at = unpack(plain, at + 8, size, count)
+        rows, at = unpack(plain, at + 8, size, count, version)
         lists.append(iter(rows))
     check(at == len(plain), "more follows the records")
     in_order = (next(lists[group]) for group in order)
@@ -75,7 +81,7 @@ def main(name):
         head = file.read(56).ljust(56)
         magic, version, flags, crc, number, previous = struct.unpack("<8sHHIQ32s", head)
         check(magic == b"\x89TEV\r\n\x1a\n" and zlib.crc32(head[:12] + head[16:]) == crc, "the file's header")
-        check(version == 1, f"version {version} is not known here")
+        check(version in (1, 2), f"version {version} is not known here")
         chain = hashlib.sha256(head).digest()
         is_sealed = False
         while header := file.read(32):
@@ -91,7 +97,7 @@ def main(name):
             check(chain == value and not is_sealed, f"the chain at frame {number}")
             text = zstandard.ZstdDecompressor().decompress(payload, max_output_size=MOST)
             check(len(text) == plain, f"the length of frame {number}")
-            for entry in entries(text) if kind == 1 else []:
+            for entry in entries(text, version) if kind == 1 else []:
                 print(json.dumps(entry))
             is_sealed, number = kind == 2, number + 1
         print(json.dumps({"type": "chain", "value": chain.hex(), "sealed": is_sealed}))

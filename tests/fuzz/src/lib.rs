@@ -39,9 +39,16 @@ pub fn frame(bytes: &[u8]) {
         return;
     };
     let stored = zstd::bulk::compress(plain, 1).expect("any bytes can be packed");
+    for version in [1, 2] {
+        reader(&file_of(version, kind, plain.len(), &stored));
+    }
+}
+
+/// A file of this version of the format, of one frame.
+fn file_of(version: u8, kind: u8, plain: usize, stored: &[u8]) -> Vec<u8> {
     let mut file = Vec::from(*b"\x89TEV\r\n\x1a\n");
     file.resize(56, 0);
-    file[8] = 1;
+    file[8] = version;
     let rest = [&file[..12], &file[16..]].concat();
     file[12..16].copy_from_slice(&crc32fast::hash(&rest).to_le_bytes());
     let start: [u8; 32] = Sha256::digest(&file).into();
@@ -50,13 +57,13 @@ pub fn frame(bytes: &[u8]) {
     header.extend_from_slice(&u16::from(kind).to_le_bytes());
     header.resize(16, 0);
     header.extend_from_slice(&(stored.len() as u32).to_le_bytes());
-    header.extend_from_slice(&(plain.len() as u32).to_le_bytes());
-    header.extend_from_slice(&crc32fast::hash(&stored).to_le_bytes());
+    header.extend_from_slice(&(plain as u32).to_le_bytes());
+    header.extend_from_slice(&crc32fast::hash(stored).to_le_bytes());
     header.extend_from_slice(&crc32fast::hash(&header).to_le_bytes());
-    let frame = [header, stored].concat();
+    let frame = [&header, stored].concat();
     file.extend_from_slice(&frame);
     file.extend_from_slice(&Sha256::digest([&start[..], &frame].concat()));
-    reader(&file);
+    file
 }
 
 /// Decodes a record.

@@ -12,8 +12,9 @@ use super::chain::Chain;
 use super::damage::{EvidenceError, What};
 use super::layout::{
     CHAIN_SIZE, FILE_HEADER_SIZE, FILE_MAGIC, FRAME_HEADER_SIZE, FRAME_MAGIC, FileHeader,
-    FrameHeader, VERSION,
+    FrameHeader,
 };
+use super::records::Packing;
 
 /// How often, in a file, a search goes into the content of a frame whose content is damaged, rather than
 /// to its end. A file may be made so that each such search finds another such frame.
@@ -44,6 +45,8 @@ pub(super) struct Broken {
 pub(super) struct Frames<R> {
     from: R,
     pub(super) header: FileHeader,
+    /// How its records are packed.
+    pub(super) packing: Packing,
     /// Bytes that were read and not yet used, from `at`.
     buffer: Vec<u8>,
     at: usize,
@@ -83,13 +86,13 @@ impl<R: Read> Frames<R> {
             return Err(EvidenceError::Cut(got));
         }
         let header = FileHeader::from_bytes(&bytes).ok_or(EvidenceError::Header)?;
-        if header.version != VERSION {
-            return Err(EvidenceError::Version(header.version));
-        }
+        let packing = header.packing();
+        let packing = packing.ok_or(EvidenceError::Version(header.version))?;
         let start = Chain::start(&bytes);
         Ok(Self {
             from,
             header,
+            packing,
             buffer: Vec::new(),
             at: 0,
             offset: FILE_HEADER_SIZE as u64,

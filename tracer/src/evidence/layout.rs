@@ -4,13 +4,14 @@
 //! **Never:** what is in a frame's payload.
 
 use super::chain::Chain;
+use super::records::Packing;
 
 /// First bytes of a file. As with PNG, the first is no text, and a transfer that changes line ends
 /// breaks the rest.
 pub(super) const FILE_MAGIC: [u8; 8] = *b"\x89TEV\r\n\x1a\n";
 
-/// Version of the format that is written; greater ones are refused.
-pub(super) const VERSION: u16 = 1;
+/// Version of the format that is written; greater ones are refused, and those before it read.
+pub(super) const VERSION: u16 = 2;
 
 /// Size of a file's header in bytes.
 pub(super) const FILE_HEADER_SIZE: usize = 56;
@@ -77,6 +78,15 @@ impl FileHeader {
             sequence: u64_at(bytes, 16),
             previous: continues.then_some(Chain(previous)),
         })
+    }
+
+    /// How records are packed in a file of this version; `None` where nobody knows yet.
+    pub(super) fn packing(self) -> Option<Packing> {
+        match self.version {
+            1 => Some(Packing::Differences),
+            VERSION => Some(Packing::Bits),
+            _ => None,
+        }
     }
 }
 

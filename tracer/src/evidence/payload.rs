@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::layout::MAX_PAYLOAD;
-use super::records::{self, Packer};
+use super::records::{self, Packer, Packing};
 
 /// Bytes that a payload has beside its text and its records.
 const FRAMING: usize = 9;
@@ -77,7 +77,10 @@ impl Draft {
             Some(last) if is_of(&self.groups[last]) => Some(last),
             _ => self.groups.iter().position(is_of),
         };
-        let framing = if group.is_none() { GROUP_FRAMING } else { 0 };
+        let framing = match group {
+            None => GROUP_FRAMING + records::most_beside(size),
+            Some(_) => 0,
+        };
         let more = 1 + records::most(size) + framing;
         let index = group.unwrap_or(self.groups.len());
         if !self.has_room(more + spare) || index >= MOST_GROUPS {
@@ -145,7 +148,7 @@ pub(super) struct Payload {
 
 impl Payload {
     /// Reads a payload; the error says what in it is not as it should be.
-    pub(super) fn read(mut bytes: &[u8]) -> Result<Self, &'static str> {
+    pub(super) fn read(mut bytes: &[u8], packing: Packing) -> Result<Self, &'static str> {
         let text = counted(&mut bytes).ok_or("its text ends early")?;
         let order = counted(&mut bytes).ok_or("the order of its records ends early")?;
         let (&groups, mut bytes) = bytes.split_first().ok_or("it has no groups of records")?;
@@ -170,8 +173,8 @@ impl Payload {
                 .checked_mul(count)
                 .and_then(|bytes| left.checked_sub(bytes))
                 .ok_or("its records are more than a frame may have")?;
-            let (rows, rest) =
-                records::unpack(bytes, size, count).ok_or("a group of records cannot be read")?;
+            let unpacked = records::unpack(bytes, size, count, packing);
+            let (rows, rest) = unpacked.ok_or("a group of records cannot be read")?;
             payload.groups.push((size, rows, 0));
             bytes = rest;
         }
@@ -243,7 +246,9 @@ mod tests {
 
     #[test]
     fn no_claim_takes_memory_that_nothing_pays_for() {
-        let read = |size, count, order: &[u8]| Payload::read(&claiming(size, count, order)).err();
+        let read = |size, count, order: &[u8]| {
+            Payload::read(&claiming(size, count, order), Packing::Bits).err()
+        };
         let none = "a group has no records";
         assert_eq!(read(u32::MAX, 0, &[]), Some(none));
         let more = "its records are more than a frame may have";

@@ -170,7 +170,7 @@ impl<R: Read> Reader<R> {
             Err(what) => return self.damage(offset, sequence, what),
         };
         match frame.kind {
-            KIND_ENTRIES => match Payload::read(&payload) {
+            KIND_ENTRIES => match Payload::read(&payload, self.frames.packing) {
                 Ok(payload) => self.payload = Some((payload, offset, sequence)),
                 Err(what) => self.damage(offset, sequence, What::Content(what.to_owned())),
             },

@@ -11,12 +11,14 @@
 //!   zeros; all low bytes, then all high bytes;
 //! * `mask`: for each record, a bit for each word that is stored, word 0 in bit 0 of the first byte; first
 //!   the first byte of every record's mask, then the second one of each, and so on;
-//! * for each word, from 0: its stored values, of all records in order; first the lowest byte of each, then
-//!   the next one of each, and so on.
+//! * for each word, from 0: a byte with a bit for each byte that any of its stored values has that is not zero, the
+//!   lowest in bit 0; then of these bytes that of each value, of all records in order, from the lowest.
 //!
-//! A stored value is added to the reference's word, modulo 2⁶⁴; a word that is not stored is the reference's.
+//! A stored value has the bits in which a word and the reference's differ; a word that is not stored is the reference's.
 //! Word 1 has the record just before as its reference, whatever `back` says, and its stored value is a
 //! signed difference with the sign in the lowest bit.
+//!
+//! That is [`Packing::Bits`]. The first files have [`Packing::Differences`], which is read, and not written.
 
 /// The word that is told by the record just before.
 const TIME: usize = 1;
@@ -25,9 +27,23 @@ const KEY: usize = 2;
 /// Slots in which references are kept: a power of two.
 const SLOTS: usize = 1 << 14;
 
+/// What the stored values of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// Differences from the reference's word, modulo 2⁶⁴, with all eight bytes of each.
+    Differences,
+    /// The bits that are others, and no byte that is zero in all of them.
+    Bits,
+}
+
 /// How many words a record has.
 pub(super) fn words(size: usize) -> usize {
     size.div_ceil(8)
+}
+
+/// The most bytes that records of this size take beside what each of them takes.
+pub(super) fn most_beside(size: usize) -> usize {
+    words(size)
 }
 
 /// The most bytes that a record takes, packed.
@@ -74,7 +90,7 @@ impl Packer {
                 let stored = if word == TIME {
                     sign_low(new.wrapping_sub(u64::from_le_bytes(before[TIME])))
                 } else {
-                    new.wrapping_sub(u64::from_le_bytes(*old))
+                    new ^ u64::from_le_bytes(*old)
                 };
                 if stored != 0 {
                     out[masks + (word / 8) * count + index] |= 1 << (word % 8);
@@ -84,8 +100,14 @@ impl Packer {
             before = row;
         }
         for column in &self.columns[..width] {
-            for byte in 0..8 {
-                out.extend(column.iter().map(|value| (value >> (8 * byte)) as u8));
+            let any = column.iter().fold(0, |any, value| any | value);
+            let is_there = |byte: &u32| byte_of(any, *byte) != 0;
+            let there = (0..8)
+                .filter(is_there)
+                .fold(0, |there, byte| there | 1 << byte);
+            out.push(there);
+            for byte in (0..8).filter(is_there) {
+                out.extend(column.iter().map(|&value| byte_of(value, byte)));
             }
         }
     }
@@ -113,7 +135,12 @@ impl Packer {
 /// `None` where `packed` is not what a packer writes.
 ///
 /// The caller has seen to it that `count * size` is no more than memory is to be had for.
-pub(super) fn unpack(packed: &[u8], size: usize, count: usize) -> Option<(Vec<u8>, &[u8])> {
+pub(super) fn unpack(
+    packed: &[u8],
+    size: usize,
+    count: usize,
+    packing: Packing,
+) -> Option<(Vec<u8>, &[u8])> {
     let width = words(size);
     let (lows, packed) = packed.split_at_checked(count)?;
     let (highs, packed) = packed.split_at_checked(count)?;
@@ -124,8 +151,8 @@ pub(super) fn unpack(packed: &[u8], size: usize, count: usize) -> Option<(Vec<u8
     let mut columns = Vec::with_capacity(width);
     for word in 0..width {
         let stored = (0..count).filter(|&row| is_stored(row, word)).count();
-        let (column, rest) = packed.split_at_checked(8 * stored)?;
-        columns.push((column, stored, 0));
+        let (column, rest) = Column::read(packed, stored, packing)?;
+        columns.push(column);
         packed = rest;
     }
 
@@ -135,30 +162,69 @@ pub(super) fn unpack(packed: &[u8], size: usize, count: usize) -> Option<(Vec<u8
         if back > row {
             return None;
         }
-        for (word, (column, stored, next)) in columns.iter_mut().enumerate() {
+        for (word, column) in columns.iter_mut().enumerate() {
             let back = if word == TIME { row.min(1) } else { back };
             let old = match back {
                 0 => 0,
                 back => word_at(&rows[(row - back) * size..][..size], word),
             };
-            let mut value = old;
-            if is_stored(row, word) {
-                let bytes = (0..8).rev().map(|byte| column[byte * *stored + *next]);
-                let difference = bytes.fold(0, |value, byte| value << 8 | u64::from(byte));
-                let difference = if word == TIME {
-                    sign_back(difference)
-                } else {
-                    difference
-                };
-                value = old.wrapping_add(difference);
-                *next += 1;
-            }
+            let value = match is_stored(row, word) {
+                false => old,
+                true => match (column.next(), packing) {
+                    (passed, _) if word == TIME => old.wrapping_add(sign_back(passed)),
+                    (difference, Packing::Differences) => old.wrapping_add(difference),
+                    (bits, Packing::Bits) => old ^ bits,
+                },
+            };
             let end = size.min(8 * word + 8);
             let bytes = value.to_le_bytes();
             rows[row * size + 8 * word..row * size + end].copy_from_slice(&bytes[..end - 8 * word]);
         }
     }
     Some((rows, packed))
+}
+
+/// The stored values of a word, while they are read.
+struct Column<'p> {
+    /// The bytes that are there, from the lowest: of each those of all values.
+    bytes: &'p [u8],
+    /// Which these are, as bits.
+    there: u8,
+    count: usize,
+    next: usize,
+}
+
+impl<'p> Column<'p> {
+    /// Takes so many values off the front.
+    fn read(packed: &'p [u8], count: usize, packing: Packing) -> Option<(Self, &'p [u8])> {
+        let (there, packed) = match packing {
+            Packing::Differences => (u8::MAX, packed),
+            Packing::Bits => packed.split_first().map(|(&there, rest)| (there, rest))?,
+        };
+        let bytes = count.checked_mul(there.count_ones() as usize)?;
+        let (bytes, rest) = packed.split_at_checked(bytes)?;
+        let column = Self {
+            bytes,
+            there,
+            count,
+            next: 0,
+        };
+        Some((column, rest))
+    }
+
+    /// The next value. There is one for each record whose mask says so.
+    fn next(&mut self) -> u64 {
+        let mut value = [0; 8];
+        let mut at = self.next;
+        for (byte, value) in value.iter_mut().enumerate() {
+            if self.there & 1 << byte != 0 {
+                *value = self.bytes[at];
+                at += self.count;
+            }
+        }
+        self.next += 1;
+        u64::from_le_bytes(value)
+    }
 }
 
 /// A word of a record, filled up with zeros.
@@ -172,6 +238,10 @@ fn word_at(record: &[u8], word: usize) -> u64 {
             u64::from_le_bytes(bytes)
         }
     }
+}
+
+fn byte_of(value: u64, byte: u32) -> u8 {
+    (value >> (8 * byte)) as u8
 }
 
 /// Moves the sign into the lowest bit, so that small differences of either sign are small numbers.
@@ -205,8 +275,9 @@ mod tests {
             let rows = &seed[..seed.len() / size * size];
             let count = rows.len() / size;
             let packed = packed(rows, size);
-            prop_assert!(packed.len() <= count * most(size));
-            let (unpacked, rest) = unpack(&packed, size, count).expect("what was packed");
+            prop_assert!(packed.len() <= count * most(size) + most_beside(size));
+            let unpacked = unpack(&packed, size, count, Packing::Bits);
+            let (unpacked, rest) = unpacked.expect("what was packed");
             prop_assert_eq!(unpacked, rows);
             prop_assert!(rest.is_empty());
         }
@@ -214,8 +285,10 @@ mod tests {
         #[test]
         fn any_bytes_are_unpacked_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000),
             size in 0_usize..200, count in 0_usize..100) {
-            if let Some((rows, _)) = unpack(&bytes, size, count) {
-                prop_assert_eq!(rows.len(), size * count);
+            for packing in [Packing::Differences, Packing::Bits] {
+                if let Some((rows, _)) = unpack(&bytes, size, count, packing) {
+                    prop_assert_eq!(rows.len(), size * count);
+                }
             }
         }
     }
@@ -229,7 +302,7 @@ mod tests {
             row[16..24].copy_from_slice(&(at % 3).to_le_bytes());
             rows.extend_from_slice(&row);
         }
-        // Back and mask, and the time; three records begin.
-        assert!(packed(&rows, 128).len() < 100 * (2 + 2 + 8) + 3 * 128);
+        // Back and mask, and two bytes of time; three records begin, and sixteen words.
+        assert!(packed(&rows, 128).len() < 100 * (2 + 2 + 2) + 3 * 128 + 16);
     }
 }

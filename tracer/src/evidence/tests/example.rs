@@ -123,6 +123,19 @@ fn file_of_example() -> Vec<u8> {
     writer.seal(Sealed::Ended).to_vec()
 }
 
+/// The example as the first version of the format has it.
+pub(super) fn file_of_version_1() -> Vec<u8> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus");
+    fs::read(corpus.join("reader/version_1")).expect("the sample can be read")
+}
+
+#[test]
+fn a_file_of_the_first_version_is_read_as_ever() {
+    let file = file_of_version_1();
+    assert_eq!(file[8..10], [1, 0]);
+    assert_eq!(read(&file), (entries().to_vec(), None, Some(Sealed::Ended)));
+}
+
 #[test]
 fn the_example_of_the_page_is_read_and_explained_rightly() {
     if env::var_os("TRACER_BLESS").is_some() {

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use super::example::file_of_version_1;
 use super::samples::{batch, entries, file, record};
 use crate::evidence::lines::Line;
 use crate::evidence::{Entry, Reader, Turn};
@@ -46,6 +47,30 @@ fn line(entry: &Entry) -> Value {
     value
 }
 
+/// The lines that it prints of a whole file.
+fn printed_by(python: &str, file: &[u8]) -> Vec<Value> {
+    let output = read_by(python, file);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+/// The lines that are to be printed of it, and of so many entries.
+fn expected(file: &[u8], entries: usize) -> Vec<Value> {
+    let mut reader = Reader::open(file).expect("evidence");
+    let mut lines = Vec::new();
+    while let Some(entry) = reader.next() {
+        lines.push(line(&entry.expect("it is whole")));
+    }
+    assert_eq!(lines.len(), entries);
+    let chain = reader.end().chain.to_string();
+    lines.push(json!({ "type": "chain", "value": chain, "sealed": true }));
+    lines
+}
+
 #[test]
 fn the_reader_in_python_reads_the_same() {
     let Some(python) = python() else {
@@ -61,21 +86,9 @@ fn the_reader_in_python_reads_the_same() {
         ..Turn::default()
     }));
     let file = file(&entries, 3);
-
-    let output = read_by(python, &file);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    let text = String::from_utf8(output.stdout).expect("text");
-    let printed: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
-    let mut reader = Reader::open(&*file).expect("evidence");
-    while reader.next().is_some() {}
-    let mut expected: Vec<Value> = entries.iter().map(line).collect();
-    let chain = reader.end().chain.to_string();
-    expected.push(json!({ "type": "chain", "value": chain, "sealed": true }));
-    assert_eq!(printed, expected);
+    assert_eq!(printed_by(python, &file), expected(&file, entries.len()));
+    let first = file_of_version_1();
+    assert_eq!(printed_by(python, &first), expected(&first, 3));
 
     // In the second frame's payload.
     let mut damaged = file.clone();

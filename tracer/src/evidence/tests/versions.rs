@@ -80,10 +80,10 @@ fn a_later_version_is_refused_by_its_number() {
         ..HEADER
     };
     let error = Reader::open(&later.to_bytes()[..]).expect_err("a later version");
-    assert!(matches!(error, EvidenceError::Version(2)), "{error}");
+    assert!(matches!(error, EvidenceError::Version(3)), "{error}");
     let error = error.to_string();
     assert!(
-        error.contains("version 2") && error.contains("up to version 1"),
+        error.contains("version 3") && error.contains("up to version 2"),
         "{error}"
     );
 }
