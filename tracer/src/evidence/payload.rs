@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use super::layout::MAX_PAYLOAD;
 use super::records::{self, Packer, Packing};
+use crate::model::decode::{Batch, Rows};
 
 /// Bytes that a payload has beside its text and its records.
 const FRAMING: usize = 9;
@@ -19,23 +20,14 @@ const MARGIN: usize = 128 << 10;
 /// The most groups of a payload.
 const MOST_GROUPS: usize = u8::MAX as usize;
 
-/// Records of one size, in order.
-#[derive(Debug)]
-struct Group {
-    size: usize,
-    count: usize,
-    /// Each filled up with zeros to a multiple of eight bytes.
-    rows: Vec<u8>,
-}
-
 /// A payload that is being put together.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     text: Vec<u8>,
     order: Vec<u8>,
-    groups: Vec<Group>,
+    groups: Vec<Rows>,
     /// Memory of groups that were written, for the next ones.
-    spare: Vec<Vec<u8>>,
+    spare: Vec<Rows>,
     /// The most bytes that it takes as things are.
     most: usize,
     packer: Packer,
@@ -48,7 +40,7 @@ impl Draft {
 
     /// How many bytes wait, before they are packed.
     pub(super) fn bytes(&self) -> usize {
-        let rows: usize = self.groups.iter().map(|group| group.rows.len()).sum();
+        let rows: usize = self.groups.iter().map(|group| group.bytes().len()).sum();
         self.text.len() + self.order.len() + rows
     }
 
@@ -67,41 +59,67 @@ impl Draft {
         true
     }
 
+    /// Appends all records of a batch; returns whether there was room for them beside another `spare` bytes. Without, none is.
+    pub(super) fn batch(&mut self, batch: &Batch, spare: usize) -> bool {
+        let (rows, order) = batch.groups();
+        let is_new = |rows: &&Rows| self.group_of(rows.size()).is_none();
+        let some = || rows.iter().filter(|rows| rows.count() > 0);
+        let new = some().filter(is_new).count();
+        let more = |rows: &Rows| rows.count() * most_of(rows.size()) + framing_of(rows.size());
+        let more: usize = some().map(more).sum();
+        if !self.has_room(more + spare) || self.groups.len() + new > MOST_GROUPS {
+            return false;
+        }
+        let mut numbers = vec![0; rows.len()];
+        for (rows, number) in rows.iter().zip(&mut numbers) {
+            if rows.count() > 0 {
+                let group = self.group(rows.size());
+                self.groups[group].append(rows);
+                *number = group as u8;
+            }
+        }
+        let numbers = order.iter().map(|&group| numbers[usize::from(group)]);
+        self.order.extend(numbers);
+        self.most += more;
+        true
+    }
+
     /// Appends a record; returns whether there was room for it beside another `spare` bytes.
     pub(super) fn record(&mut self, record: &[u8], spare: usize) -> bool {
         let size = record.len();
-        let is_of = |group: &Group| group.size == size;
-        // Most records are like the one before.
-        let last = self.order.last().map(|&group| usize::from(group));
-        let group = match last {
-            Some(last) if is_of(&self.groups[last]) => Some(last),
-            _ => self.groups.iter().position(is_of),
+        let (more, groups) = match self.group_of(size) {
+            Some(_) => (most_of(size), self.groups.len()),
+            None => (most_of(size) + framing_of(size), self.groups.len() + 1),
         };
-        let framing = match group {
-            None => GROUP_FRAMING + records::most_beside(size),
-            Some(_) => 0,
-        };
-        let more = 1 + records::most(size) + framing;
-        let index = group.unwrap_or(self.groups.len());
-        if !self.has_room(more + spare) || index >= MOST_GROUPS {
+        if !self.has_room(more + spare) || groups > MOST_GROUPS {
             return false;
         }
-        if group.is_none() {
-            self.groups.push(Group {
-                size,
-                count: 0,
-                rows: self.spare.pop().unwrap_or_default(),
-            });
-        }
-        let group = &mut self.groups[index];
-        group.rows.extend_from_slice(record);
-        if !size.is_multiple_of(8) {
-            group.rows.resize(group.rows.len().next_multiple_of(8), 0);
-        }
-        group.count += 1;
-        self.order.push(index as u8);
+        let group = self.group(size);
+        self.groups[group].push(record);
+        self.order.push(group as u8);
         self.most += more;
         true
+    }
+
+    /// The group of records of this size, if there is one.
+    fn group_of(&self, size: usize) -> Option<usize> {
+        self.groups.iter().position(|group| group.size() == size)
+    }
+
+    /// The group of records of this size, made if there is none.
+    fn group(&mut self, size: usize) -> usize {
+        if let Some(group) = self.group_of(size) {
+            return group;
+        }
+        // Those of this size had as many records before, most likely.
+        let spare = self.spare.iter().position(|rows| rows.size() == size);
+        let mut rows = match spare {
+            Some(spare) => self.spare.swap_remove(spare),
+            None => self.spare.pop().unwrap_or_default(),
+        };
+        rows.begin(size);
+        self.groups.push(rows);
+        self.groups.len() - 1
     }
 
     fn has_room(&self, more: usize) -> bool {
@@ -117,9 +135,9 @@ impl Draft {
         out.append(&mut self.order);
         out.push(self.groups.len() as u8);
         for group in &self.groups {
-            out.extend_from_slice(&(group.size as u32).to_le_bytes());
-            out.extend_from_slice(&(group.count as u32).to_le_bytes());
-            self.packer.pack(&group.rows, group.size, group.count, out);
+            out.extend_from_slice(&(group.size() as u32).to_le_bytes());
+            out.extend_from_slice(&(group.count() as u32).to_le_bytes());
+            self.packer.pack(group, out);
         }
         self.clear();
     }
@@ -128,12 +146,19 @@ impl Draft {
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.order.clear();
-        for mut group in self.groups.drain(..) {
-            group.rows.clear();
-            self.spare.push(group.rows);
-        }
+        self.spare.append(&mut self.groups);
         self.most = 0;
     }
+}
+
+/// The most bytes that a record of this size takes.
+fn most_of(size: usize) -> usize {
+    1 + records::most(size)
+}
+
+/// The most bytes that a group of such records takes beside them.
+fn framing_of(size: usize) -> usize {
+    GROUP_FRAMING + records::most_beside(size)
 }
 
 /// A payload that was read.

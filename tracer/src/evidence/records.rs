@@ -20,6 +20,8 @@
 //!
 //! That is [`Packing::Bits`]. The first files have [`Packing::Differences`], which is read, and not written.
 
+use crate::model::decode::Rows;
+
 /// The word that is told by the record just before.
 const TIME: usize = 1;
 /// The word by which a record's reference is looked for.
@@ -60,11 +62,10 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// Appends to `out` the `count` records of `size` bytes each in `rows`, where each is filled up with zeros
-    /// to a whole number of words.
-    pub(super) fn pack(&mut self, rows: &[u8], size: usize, count: usize, out: &mut Vec<u8>) {
-        let width = words(size);
-        let (rows, _) = rows.as_chunks();
+    /// Appends the records to `out`.
+    pub(super) fn pack(&mut self, records: &Rows, out: &mut Vec<u8>) {
+        let (width, count) = (words(records.size()), records.count());
+        let (rows, _) = records.bytes().as_chunks::<{ Rows::FILL }>();
         self.newest.clear();
         self.newest.resize(SLOTS, 0);
         self.columns
@@ -260,12 +261,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn packed(rows: &[u8], size: usize) -> Vec<u8> {
-        let (mut filled, mut out) = (Vec::new(), Vec::new());
-        for row in rows.chunks_exact(size) {
-            filled.extend_from_slice(row);
-            filled.resize(filled.len().next_multiple_of(8), 0);
-        }
-        Packer::default().pack(&filled, size, rows.len() / size, &mut out);
+        let (mut records, mut out) = (Rows::new(size), Vec::new());
+        rows.chunks_exact(size).for_each(|row| records.push(row));
+        Packer::default().pack(&records, &mut out);
         out
     }
 

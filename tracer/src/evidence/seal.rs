@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Entry;
-use crate::model::{MonoNs, decode};
+use super::entry::{Entry, Turn};
+use crate::model::MonoNs;
 
 /// Why a file ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,11 +49,10 @@ impl Totals {
         self.last = self.last.max(last);
     }
 
-    /// Adds a turn whose records were written one by one.
-    pub(super) fn turn(&mut self, last: Option<&[u8]>, timeout: Option<MonoNs>) {
+    /// Adds a turn, as an entry.
+    pub(super) fn turn(&mut self, turn: &Turn) {
         self.entries += 1;
-        let at = last.and_then(|record| decode(record).ok()?.at());
-        self.last = self.last.max(at).max(timeout);
+        self.last = self.last.max(turn.batch.last_at()).max(turn.timeout);
     }
 }
 

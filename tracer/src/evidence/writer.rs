@@ -14,6 +14,7 @@ use super::layout::{FRAME_HEADER_SIZE, FileHeader, FrameHeader, KIND_ENTRIES, KI
 use super::lines::{Line, TurnLine};
 use super::payload::Draft;
 use super::seal::{SealLine, Sealed, Totals};
+use crate::model::decode::Batch;
 
 /// Of zstd's levels, the one with the best use of a moment.
 const LEVEL: i32 = 1;
@@ -133,25 +134,32 @@ impl Writer {
     pub fn turn(&mut self, turn: &Turn) {
         // Room for the lines of its parts, which are short.
         const SPARE: usize = 4096;
+        let records = match self.draft.batch(&turn.batch, SPARE) {
+            true => turn.batch.len() as u32,
+            false => self.one_by_one(&turn.batch, SPARE),
+        };
+        self.put(&Line::turn(turn, records));
+        self.waiting.turn(turn);
+    }
+
+    /// Takes records that have no room in one frame; returns how many are in the last one.
+    fn one_by_one(&mut self, batch: &Batch, spare: usize) -> u32 {
         let mut records = 0;
-        let mut last = None;
-        for record in turn.batch.records() {
-            if !self.draft.record(record, SPARE) {
+        for record in batch.records() {
+            if !self.draft.record(record, spare) {
                 if records > 0 {
                     self.put(&Line::Turn(TurnLine::part(records)));
                     records = 0;
                 }
                 self.finish();
                 // A record of many MiB, which no ring buffer holds, is left out: it has no room anywhere.
-                if !self.draft.record(record, SPARE) {
+                if !self.draft.record(record, spare) {
                     continue;
                 }
             }
             records += 1;
-            last = Some(record);
         }
-        self.put(&Line::turn(turn, records));
-        self.waiting.turn(last, turn.timeout);
+        records
     }
 
     /// Writes a line into this frame, or, where it has no room, into the next one.

@@ -17,6 +17,7 @@ use crate::model::endpoint::address_from_bytes;
 
 pub use batch::Batch;
 pub use rewrite::{Named, rewrite};
+pub(crate) use rows::Rows;
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -71,6 +72,7 @@ mod between;
 mod minisock;
 mod process;
 mod rewrite;
+mod rows;
 mod traffic;
 
 /// Decodes one record.

@@ -4,80 +4,137 @@
 
 use std::cmp::Reverse;
 
+use super::rows::Rows;
 use super::{DecodeError, Event, MonoNs, decode};
 use crate::model::Loss;
 
 /// Bytes after which a batch is full.
 const FULL_BYTES: usize = 4 << 20;
+/// Of how many sizes memory is kept: more than there are kinds of records.
+const KEPT_SIZES: usize = 16;
 
-/// Records in the order in which they came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Records in the order in which they came, those of each size together: so evidence takes them over without a look at each.
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+    /// Of each record, the number of its group.
+    order: Vec<u16>,
+    groups: Vec<Rows>,
+    /// The sizes that there are groups of, in order, with these.
+    sizes: Vec<(usize, u16)>,
+    bytes: usize,
 }
 
 impl Batch {
     /// Appends a record.
     pub fn push(&mut self, record: &[u8]) {
-        self.bytes.extend_from_slice(record);
-        self.ends.push(self.bytes.len());
+        let size = record.len();
+        // Many are like the one before.
+        let last = self.order.last().copied();
+        let group = last
+            .filter(|&last| self.groups[usize::from(last)].size() == size)
+            .unwrap_or_else(|| self.group_of(size));
+        self.groups[usize::from(group)].push(record);
+        self.order.push(group);
+        self.bytes += size;
+    }
+
+    fn group_of(&mut self, size: usize) -> u16 {
+        match self.sizes.binary_search_by_key(&size, |&(size, _)| size) {
+            Ok(index) => self.sizes[index].1,
+            Err(index) => {
+                let group = u16::try_from(self.groups.len());
+                let group = group.expect("nobody has memory for records of so many sizes");
+                self.groups.push(Rows::new(size));
+                self.sizes.insert(index, (size, group));
+                group
+            }
+        }
     }
 
     /// Returns whether it should be worked off before more is read.
     pub fn is_full(&self) -> bool {
-        self.bytes.len() >= FULL_BYTES
+        self.bytes >= FULL_BYTES
     }
 
     /// Returns whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.order.is_empty()
     }
 
     /// Returns how many records are in it.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.order.len()
+    }
+
+    /// Returns how many bytes its records have.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Empties it, keeping its memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
+        self.order.clear();
+        self.bytes = 0;
+        if self.groups.len() > KEPT_SIZES {
+            self.groups.clear();
+            self.sizes.clear();
+        }
+        for group in &mut self.groups {
+            group.truncate(0);
+        }
     }
 
     /// Hands each record to `keep`, which may change it, and drops those of which it returns false.
     pub fn retain_mut(&mut self, mut keep: impl FnMut(&mut [u8]) -> bool) {
-        let (mut start, mut kept) = (0, 0);
+        let groups = &mut self.groups;
         let bytes = &mut self.bytes;
-        self.ends.retain_mut(|end| {
-            let record = start..*end;
-            start = *end;
-            let is_kept = keep(&mut bytes[record.clone()]);
-            if is_kept {
-                let length = record.len();
-                if record.start != kept {
-                    bytes.copy_within(record, kept);
+        // Of each group, how many were looked at, and how many of these are kept.
+        let mut done = vec![(0, 0); groups.len()];
+        self.order.retain(|&group| {
+            let rows = &mut groups[usize::from(group)];
+            let (seen, kept) = &mut done[usize::from(group)];
+            let is_kept = keep(rows.get_mut(*seen));
+            match is_kept {
+                true if seen == kept => *kept += 1,
+                true => {
+                    rows.move_back(*seen, *kept);
+                    *kept += 1;
                 }
-                kept += length;
-                *end = kept;
+                false => *bytes -= rows.size(),
             }
+            *seen += 1;
             is_kept
         });
-        self.bytes.truncate(kept);
+        for (rows, (_, kept)) in self.groups.iter_mut().zip(done) {
+            rows.truncate(kept);
+        }
+    }
+
+    /// Returns the last record.
+    pub fn last(&self) -> Option<&[u8]> {
+        let rows = &self.groups[usize::from(*self.order.last()?)];
+        Some(rows.get(rows.count() - 1))
     }
 
     /// Returns when the last record was made.
     pub fn last_at(&self) -> Option<MonoNs> {
-        let last = self.records().last()?;
-        decode(last).ok()?.at()
+        decode(self.last()?).ok()?.at()
     }
 
     /// Returns the records as they are, in the order in which they came.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .map(|(start, &end)| &self.bytes[start..end])
+        let mut seen = vec![0; self.groups.len()];
+        self.order.iter().map(move |&group| {
+            let group = usize::from(group);
+            let index = seen[group];
+            seen[group] += 1;
+            self.groups[group].get(index)
+        })
+    }
+
+    /// Returns the records of each size, and of each record in order the number of the group in which it is the next.
+    pub(crate) fn groups(&self) -> (&[Rows], &[u16]) {
+        (&self.groups, &self.order)
     }
 
     /// Hands the records on as events, with each loss before the first record that is not older
@@ -108,6 +165,15 @@ impl Batch {
         Ok(losses)
     }
 }
+
+/// Two are the same if their records are.
+impl PartialEq for Batch {
+    fn eq(&self, other: &Self) -> bool {
+        self.records().eq(other.records())
+    }
+}
+
+impl Eq for Batch {}
 
 #[cfg(test)]
 mod tests {
@@ -192,6 +258,23 @@ mod tests {
         assert_eq!(batch, expected);
         batch.retain_mut(|_| false);
         assert_eq!(batch, Batch::default());
+    }
+
+    #[test]
+    fn records_of_any_sizes_come_back_in_order_and_a_batch_is_used_again() {
+        let mut batch = Batch::default();
+        for round in 0..3_u8 {
+            let records: Vec<Vec<u8>> = (0..60_u8)
+                .map(|number| vec![number ^ round; usize::from(number) * 7 % 40])
+                .collect();
+            records.iter().for_each(|record| batch.push(record));
+            assert!(batch.records().eq(records.iter()));
+            assert_eq!(batch.last(), records.last().map(Vec::as_slice));
+            assert_eq!(batch.len(), records.len());
+            assert_eq!(batch.bytes(), records.iter().map(Vec::len).sum::<usize>());
+            batch.clear();
+            assert!(batch.is_empty() && batch.last().is_none());
+        }
     }
 
     #[test]
