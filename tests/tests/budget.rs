@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("text", "to_text"),
     ("json", "to_json"),
     ("csv", "to_csv"),
+    ("evidence", "to_evidence"),
 ];
 /// By how much a layer may exceed its budget.
 const MAY_EXCEED: f64 = 1.03;

@@ -3,15 +3,28 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use tracer::evidence::{Entry, Head, Reader};
-use tracer::model::decode::Batch;
+use anyhow::{Context as _, Result, bail};
+use tracer::evidence::{Entry, Head, Reader, Turn};
+
+/// A small file.
+const EXAMPLE: &[u8] = include_bytes!("../../../tests/fuzz/corpus/reader/version_2");
+
+/// Returns the head of a file, for evidence that nobody reads.
+///
+/// # Errors
+///
+/// The example is none.
+pub(super) fn any_head() -> Result<Box<Head>> {
+    match Reader::open(EXAMPLE)?.next().transpose()? {
+        Some(Entry::Head(head)) => Ok(head),
+        _ => bail!("the example does not begin with a head"),
+    }
+}
 
 /// What is taken of a file.
 pub(super) struct Evidence {
     pub(super) head: Box<Head>,
-    /// The records of each turn.
-    pub(super) turns: Vec<Batch>,
+    pub(super) turns: Vec<Turn>,
     /// Bytes of the file.
     pub(super) bytes: u64,
 }
@@ -29,7 +42,7 @@ pub(super) fn read(file: &Path) -> Result<Evidence> {
     while let Some(entry) = reader.next() {
         match entry.with_context(|| format!("cannot read {}", file.display()))? {
             Entry::Head(told) => head = Some(told),
-            Entry::Turn(turn) => turns.push(turn.batch),
+            Entry::Turn(turn) => turns.push(turn),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
+use tracer::evidence::{Turn, Writer};
 use tracer::model::Event;
 use tracer::model::decode::Batch;
 use tracer::track::{Follows, Limits};
@@ -60,19 +61,27 @@ pub(super) struct Sample {
 /// None, unless the decoder refuses what is made here.
 pub(super) fn sample(connections: u64, to: Layer) -> Result<Sample> {
     let (follows, turns) = (layers::follows_all(), turns(connections));
-    pass(to, follows, &turns)?;
+    let mut writer = writer()?;
+    if to == Layer::Evidence {
+        // What is measured is a trace that goes on, and has the memory that it needs.
+        turns.iter().for_each(|turn| writer.turn(turn));
+        writer.cut();
+        writer.written();
+    }
+    pass(to, follows, &turns, &mut writer)?;
     Ok(Sample {
         to: to.name(),
-        records: turns.iter().map(|turn| turn.len() as u64).sum(),
+        records: turns.iter().map(|turn| turn.batch.len() as u64).sum(),
         changes: count_changes(follows, &turns)?,
     })
 }
 
-fn run(to: Layer, follows: Follows, turns: &[Batch], bytes: Option<u64>) -> Result<Figures> {
+fn run(to: Layer, follows: Follows, turns: &[Turn], bytes: Option<u64>) -> Result<Figures> {
     let changes = count_changes(follows, turns)?;
-    let records = turns.iter().map(|turn| turn.len() as u64).sum();
+    let records = turns.iter().map(|turn| turn.batch.len() as u64).sum();
+    let mut writer = writer()?;
     let begin = cpu_ns();
-    pass(to, follows, turns)?;
+    pass(to, follows, turns, &mut writer)?;
     let ns = cpu_ns() - begin;
     let per_change = |figure: u64| figure as f64 / changes.max(1) as f64;
     Ok(Figures {
@@ -86,38 +95,52 @@ fn run(to: Layer, follows: Follows, turns: &[Batch], bytes: Option<u64>) -> Resu
     })
 }
 
+/// A writer of evidence that nobody keeps.
+fn writer() -> Result<Writer> {
+    Ok(Writer::new(&*super::evidence::any_head()?, None))
+}
+
 /// Lets all go through.
-fn pass(to: Layer, follows: Follows, turns: &[Batch]) -> Result<()> {
+fn pass(to: Layer, follows: Follows, turns: &[Turn], writer: &mut Writer) -> Result<()> {
     let encoders = Encoders::new();
     let mut tracker = layers::tracker(follows, Limits::default().connections as u64)?;
     tracker.handle(&Event::ExistingComplete);
     for turn in turns {
-        if to == Layer::Decode {
-            layers::decode_all(turn)?;
+        if to == Layer::Evidence {
+            layers::to_evidence(writer, turn);
             continue;
         }
-        layers::track_all(&mut tracker, turn)?;
+        if to == Layer::Decode {
+            layers::decode_all(&turn.batch)?;
+            continue;
+        }
+        layers::track_all(&mut tracker, &turn.batch)?;
         encoders.encode(to, &mut tracker);
     }
     Ok(())
 }
 
 /// How many changes are told; a run of its own, and not in the functions that are measured.
-fn count_changes(follows: Follows, turns: &[Batch]) -> Result<u64> {
+fn count_changes(follows: Follows, turns: &[Turn]) -> Result<u64> {
     let mut tracker = layers::tracker(follows, Limits::default().connections as u64)?;
     tracker.handle(&Event::ExistingComplete);
     let mut changes = 0;
     for turn in turns {
-        turn.events(Vec::new(), |event| tracker.handle(event))?;
+        turn.batch
+            .events(Vec::new(), |event| tracker.handle(event))?;
         changes += layers::count_all(&mut tracker);
     }
     Ok(changes)
 }
 
 /// Connections of all kinds, of which some are open at each moment.
-fn turns(connections: u64) -> Vec<Batch> {
+fn turns(connections: u64) -> Vec<Turn> {
     let mut turn = Batch::default();
     let mut host = Host::new(&mut turn);
+    let of = |batch| Turn {
+        batch,
+        ..Turn::default()
+    };
     let (mut turns, mut open) = (Vec::new(), Vec::new());
     for number in 0..connections {
         let kind = KINDS[number as usize % KINDS.len()];
@@ -127,12 +150,12 @@ fn turns(connections: u64) -> Vec<Batch> {
             host.close(closes, &mut turn);
         }
         if turn.len() >= TURN {
-            turns.push(std::mem::take(&mut turn));
+            turns.push(of(std::mem::take(&mut turn)));
         }
     }
     for closes in open {
         host.close(closes, &mut turn);
     }
-    turns.push(turn);
+    turns.push(of(turn));
     turns
 }
