@@ -112,10 +112,7 @@ fn a_timewait_socket_that_is_bound_to_an_interface_is_found_however_much_is_know
     }
     let place = Place::new();
     // Who connects to a link-local address is bound to the interface that it is on.
-    ip(&format!(
-        "-n {} addr add fe80::7/64 dev lo nodad",
-        place.name
-    ));
+    place.add_link_local("fe80::7/64");
     let lo = 1;
     let (listener, addr) = place.listen("[::]:0");
     let local = Ipv6Addr::from([0xfe80, 0, 0, 0, 0, 0, 0, 7]);

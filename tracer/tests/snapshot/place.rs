@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use tracer::source::netns::{self, NetNs, Resolved, within};
 
@@ -21,13 +22,17 @@ pub(crate) fn can_run() -> bool {
     false
 }
 
-/// Runs `ip`.
-pub(crate) fn ip(arguments: &str) {
+/// How long the kernel may take for what it does at once.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs `ip`; returns what it prints.
+pub(crate) fn ip(arguments: &str) -> String {
     let output = Command::new("ip")
         .args(arguments.split(' '))
         .output()
         .expect("run ip");
     assert!(output.status.success(), "ip {arguments}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// A network namespace with `lo` up, removed when it is dropped.
@@ -47,6 +52,17 @@ impl Place {
             panic!("{name} is not found");
         };
         Self { name, netns }
+    }
+
+    /// Gives `lo` an address, and waits until it can be used: the kernel makes it so in a work queue of its own (`addrconf_dad_work`),
+    /// duplicates looked for or not.
+    pub(crate) fn add_link_local(&self, addr: &str) {
+        let Self { name, .. } = self;
+        ip(&format!("-n {name} addr add {addr} dev lo nodad"));
+        let begin = Instant::now();
+        while !ip(&format!("-n {name} -6 addr show dev lo tentative")).is_empty() {
+            assert!(begin.elapsed() < PATIENCE, "{addr} stays tentative");
+        }
     }
 
     /// Runs `work` inside.
