@@ -66,7 +66,7 @@ pub(super) fn decode_all(batch: &Batch) -> Result<()> {
 /// A record is none.
 #[inline(never)]
 pub(super) fn track_all(tracker: &mut Tracker, batch: &Batch) -> Result<()> {
-    batch.events(Vec::new(), |event| tracker.handle(event))?;
+    batch.events(Vec::new(), tracker)?;
     Ok(())
 }
 

@@ -126,8 +126,7 @@ fn count_changes(follows: Follows, turns: &[Turn]) -> Result<u64> {
     tracker.handle(&Event::ExistingComplete);
     let mut changes = 0;
     for turn in turns {
-        turn.batch
-            .events(Vec::new(), |event| tracker.handle(event))?;
+        turn.batch.events(Vec::new(), &mut tracker)?;
         changes += layers::count_all(&mut tracker);
     }
     Ok(changes)

@@ -15,7 +15,7 @@ use super::event::{Comm, ShownTuple};
 use super::{CloseError, Event, Family, MonoNs, Socket, StateChange, Task, TcpState};
 use crate::model::endpoint::address_from_bytes;
 
-pub use batch::Batch;
+pub use batch::{Batch, Taker};
 pub use rewrite::{Named, rewrite};
 pub(crate) use rows::Rows;
 
@@ -99,6 +99,13 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
 pub fn is_beside(record: &[u8]) -> bool {
     let kind = record.first_chunk().copied().map(u16::from_ne_bytes);
     kind.is_some_and(tracer_ebpf::is_beside)
+}
+
+/// Returns of which socket a record is, where it says so; else whatever stands there.
+fn socket_of(record: &[u8]) -> Option<Socket> {
+    let (_, socket) = record.split_at_checked(offset_of!(Record, socket))?;
+    let socket = socket.first_chunk().copied()?;
+    Some(Socket(u64::from_ne_bytes(socket)))
 }
 
 /// The one length check that makes every slice of a record lie inside.

@@ -27,7 +27,7 @@ pub mod workload;
 pub use asking::{Answer, Found, Look, Question};
 pub use between::{ProcessSeen, ResetReasons, Segment, SegmentNews, Use, Way};
 pub use counters::{KernelCounters, Reading};
-pub use decode::{Batch, DecodeError, Named, decode, is_beside, rewrite};
+pub use decode::{Batch, DecodeError, Named, Taker, decode, is_beside, rewrite};
 pub use early::{Cgroup, EarlyFilter};
 pub use endpoint::{Endpoint, Family, Tuple};
 pub use event::{CloseError, Event, Existing, Loss, LossCause, Socket, StateChange, Task};

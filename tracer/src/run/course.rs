@@ -13,7 +13,8 @@ use super::window::Window;
 use crate::cli::exit::Exit;
 use crate::evidence::{Asked, Closing, Entry, Head, Turn};
 use crate::model::{
-    Batch, Clock, ClockStep, Event, Existing, Look, Loss, MonoNs, Question, Reading, WallClock,
+    Batch, Clock, ClockStep, Event, Existing, Look, Loss, MonoNs, Question, Reading, Socket, Taker,
+    WallClock,
 };
 use crate::source::netns::NetNs;
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
@@ -37,6 +38,39 @@ pub(super) struct Wanted {
     pub(super) window: Option<Window>,
     /// Whether nothing is told but how much was taken in: all of it can be told later.
     pub(super) only_counted: bool,
+}
+
+/// Who hears each event, in this order.
+struct Listeners<'c> {
+    reconciler: &'c mut Reconciler,
+    asker: Option<&'c mut Asker>,
+    tracker: &'c mut Tracker,
+    raw: bool,
+}
+
+impl Taker for Listeners<'_> {
+    fn looks_ahead(&self) -> bool {
+        self.tracker.looks_ahead()
+    }
+
+    fn expect(&self, socket: Socket) {
+        self.tracker.expect(socket);
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::StateChange(change) => self.reconciler.count(change),
+            // The tracepoint did not say it.
+            Event::Timewait(_) | Event::Request(_) if self.raw => return,
+            Event::Timewait(timewait) => self.reconciler.count_timewait(timewait),
+            Event::Request(request) => self.reconciler.count_request(request),
+            _ => {}
+        }
+        if let Some(asker) = &mut self.asker {
+            asker.handle(event);
+        }
+        self.tracker.handle(event);
+    }
 }
 
 /// A trace, as far as it came.
@@ -237,26 +271,13 @@ impl<T: Teller> Course<T> {
         let reconciler = self
             .reconciler
             .get_or_insert_with(|| Reconciler::new(mem::take(counters), existing, tells));
-        let Self {
-            tracker,
-            asker,
-            raw,
-            ..
-        } = self;
-        let later = batch.events(held, |event| {
-            match event {
-                Event::StateChange(change) => reconciler.count(change),
-                // The tracepoint did not say it.
-                Event::Timewait(_) | Event::Request(_) if *raw => return,
-                Event::Timewait(timewait) => reconciler.count_timewait(timewait),
-                Event::Request(request) => reconciler.count_request(request),
-                _ => {}
-            }
-            if let Some(asker) = asker {
-                asker.handle(event);
-            }
-            tracker.handle(event);
-        })?;
+        let mut listeners = Listeners {
+            reconciler,
+            asker: self.asker.as_mut(),
+            tracker: &mut self.tracker,
+            raw: self.raw,
+        };
+        let later = batch.events(held, &mut listeners)?;
         if emptied {
             for loss in later {
                 self.tracker.handle(&Event::Loss(loss));
@@ -271,7 +292,7 @@ impl<T: Teller> Course<T> {
     /// Lets the asker alone take records in.
     fn let_asker_hear(&mut self, batch: &Batch) -> Result<(), Failure> {
         if let Some(asker) = &mut self.asker {
-            batch.events(Vec::new(), |event| asker.handle(event))?;
+            batch.events(Vec::new(), &mut |event: &Event| asker.handle(event))?;
         }
         Ok(())
     }

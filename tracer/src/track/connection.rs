@@ -5,6 +5,7 @@ mod past;
 mod showing;
 mod telling;
 
+use std::hint::black_box;
 use std::rc::Rc;
 
 use crate::model::{
@@ -171,6 +172,22 @@ impl Connection {
             entered: Err(Unknown::BeforeTrace),
             last_error: None,
         }
+    }
+
+    /// Reads what a change needs and lies in different lines of the cache, to no other end.
+    pub(super) fn bring_near(&self) {
+        black_box((
+            self.id,
+            self.tuple.remote.port,
+            self.held.is_empty(),
+            self.has_changed,
+            self.users.last.is_some(),
+            self.traffic.is_some(),
+            self.past.is_empty(),
+            self.past.last_span(),
+            self.began_error_ns,
+            self.last_error,
+        ));
     }
 
     /// Takes a change in and returns how long the state that it leaves lasted; `None` where the

@@ -9,7 +9,7 @@ mod timewait;
 
 use std::collections::VecDeque;
 
-use crate::model::{Event, Existing, Loss, MonoNs, StateChange, TcpState};
+use crate::model::{Event, Existing, Loss, MonoNs, Socket, StateChange, Taker, TcpState};
 
 use super::Ending;
 use super::connection::{Connection, Ended};
@@ -58,6 +58,9 @@ pub struct Tally {
     pub timewait_open: u64,
 }
 
+/// Connections that the processor's nearer caches do not hold any more.
+const MANY_CONNECTIONS: usize = 1 << 14;
+
 /// Sockets that the tracepoint never shows.
 #[derive(Debug, Default)]
 struct Hidden {
@@ -94,6 +97,22 @@ pub struct Tracker {
     lossy_until: Option<MonoNs>,
     outputs: VecDeque<Output>,
     tally: Tally,
+}
+
+impl Taker for Tracker {
+    fn looks_ahead(&self) -> bool {
+        self.connections.len() >= MANY_CONNECTIONS
+    }
+
+    fn expect(&self, socket: Socket) {
+        if let Some(place) = self.identity.at_socket(socket) {
+            self.connections.bring_near(place);
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        self.handle(event);
+    }
 }
 
 impl Tracker {

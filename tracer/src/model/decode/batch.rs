@@ -5,11 +5,14 @@
 use std::cmp::Reverse;
 
 use super::rows::Rows;
-use super::{DecodeError, Event, MonoNs, decode};
+use super::{DecodeError, Event, MonoNs, Socket, decode, socket_of};
 use crate::model::Loss;
 
 /// Bytes after which a batch is full.
 const FULL_BYTES: usize = 4 << 20;
+/// How many records ahead it is said which sockets they are of: enough that what is far away has come by then, and few enough that it is not
+/// gone again.
+const AHEAD: usize = 64;
 /// Of how many sizes memory is kept: more than there are kinds of records.
 const KEPT_SIZES: usize = 16;
 
@@ -141,28 +144,69 @@ impl Batch {
     /// than the loss's start. Returns the losses that begin after the last record: where the ring
     /// still holds records, they belong between those.
     ///
+    /// Before some are handed on, it is said of which sockets they are, to who wants to know.
+    ///
     /// # Errors
     ///
     /// The first record that cannot be decoded; the kernel side writes none.
     pub fn events(
         &self,
         mut losses: Vec<Loss>,
-        mut take: impl FnMut(&Event),
+        taker: &mut impl Taker,
     ) -> Result<Vec<Loss>, DecodeError> {
         losses.sort_by_key(|loss| Reverse(loss.since));
-        for record in self.records() {
-            // Looked at where it is: to take it out would be to copy it.
-            let decoded = decode(record);
-            let event = decoded.as_ref().map_err(|&error| error)?;
-            while let Some(loss) =
-                losses.pop_if(|loss| event.at().is_some_and(|at| loss.since <= at))
-            {
-                take(&Event::Loss(loss));
+        let mut ahead = taker.looks_ahead().then(|| self.records());
+        let mut records = self.records();
+        for _ in 0..self.len().div_ceil(AHEAD) {
+            if let Some(ahead) = &mut ahead {
+                tell_sockets(ahead.take(AHEAD), taker);
             }
-            take(event);
+            for record in records.by_ref().take(AHEAD) {
+                // Looked at where it is: to take it out would be to copy it.
+                let decoded = decode(record);
+                let event = decoded.as_ref().map_err(|&error| error)?;
+                while let Some(loss) =
+                    losses.pop_if(|loss| event.at().is_some_and(|at| loss.since <= at))
+                {
+                    taker.take(&Event::Loss(loss));
+                }
+                taker.take(event);
+            }
         }
         losses.reverse();
         Ok(losses)
+    }
+}
+
+/// Takes in what [`Batch::events`] hands on.
+pub trait Taker {
+    /// Returns whether it is of use to know before of which sockets the next events are.
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// Events of this socket are among the next.
+    fn expect(&self, _socket: Socket) {}
+
+    /// Takes an event in.
+    fn take(&mut self, event: &Event);
+}
+
+impl<F: FnMut(&Event)> Taker for F {
+    fn take(&mut self, event: &Event) {
+        self(event);
+    }
+}
+
+/// Says of which sockets these records are; those that tell of none say something else there, which is nobody's.
+fn tell_sockets<'r>(records: impl Iterator<Item = &'r [u8]>, taker: &impl Taker) {
+    let mut before = None;
+    for record in records {
+        let socket = socket_of(record);
+        if let Some(socket) = socket.filter(|_| socket != before) {
+            taker.expect(socket);
+        }
+        before = socket;
     }
 }
 
@@ -204,7 +248,7 @@ mod tests {
     fn order(batch: &Batch, losses: Vec<Loss>) -> Vec<String> {
         let mut seen = Vec::new();
         let left = batch
-            .events(losses, |event| {
+            .events(losses, &mut |event: &Event| {
                 seen.push(match event {
                     Event::StateChange(change) => format!("change {}", change.at.0),
                     Event::Loss(loss) => format!("loss {}", loss.since.0),
@@ -278,9 +322,46 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_to_know_is_told_ahead_which_sockets_come() {
+        #[derive(Default)]
+        struct Ahead {
+            expected: std::cell::RefCell<Vec<u64>>,
+            taken: usize,
+            late: usize,
+        }
+        impl Taker for Ahead {
+            fn looks_ahead(&self) -> bool {
+                true
+            }
+            fn expect(&self, socket: Socket) {
+                self.expected.borrow_mut().push(socket.0);
+            }
+            fn take(&mut self, event: &Event) {
+                let Event::StateChange(change) = event else {
+                    panic!("each record is a change, and this is {event:?}");
+                };
+                self.taken += 1;
+                let is_late = !self.expected.borrow().contains(&change.socket.0);
+                self.late += usize::from(is_late);
+            }
+        }
+        let mut batch = Batch::default();
+        for number in 0..1000_u64 {
+            let mut bytes = record(number);
+            bytes[16..24].copy_from_slice(&(number / 2).to_ne_bytes());
+            batch.push(&bytes);
+        }
+        let mut ahead = Ahead::default();
+        batch.events(Vec::new(), &mut ahead).expect("whole records");
+        assert_eq!((ahead.taken, ahead.late), (1000, 0));
+        // Two in a row are of the same one.
+        assert!(ahead.expected.into_inner().into_iter().eq(0..500));
+    }
+
+    #[test]
     fn a_broken_record_is_an_error() {
         let mut batch = Batch::default();
         batch.push(&[0; 3]);
-        assert!(batch.events(Vec::new(), |_| ()).is_err());
+        assert!(batch.events(Vec::new(), &mut |_: &Event| ()).is_err());
     }
 }

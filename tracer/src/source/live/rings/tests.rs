@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Event;
 
 const CONFIG: RingConfig = RingConfig {
     cpus: 2,
@@ -142,7 +143,7 @@ fn a_broken_record_is_handed_on_and_nothing_is_read_twice() {
         let lengths: Vec<usize> = batch.records().map(<[u8]>::len).collect();
         assert_eq!(lengths, [128, 64], "{size}");
         assert!(!rings.has_more(), "{size}");
-        assert!(batch.events(Vec::new(), |_| ()).is_err());
+        assert!(batch.events(Vec::new(), &mut |_: &Event| ()).is_err());
     }
 }
 
