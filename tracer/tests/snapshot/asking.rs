@@ -14,7 +14,7 @@ use tracer::source::snapshot::take;
 use tracer::source::sock_diag::ask;
 use tracer::track::asking::{Asker, Mode};
 
-use super::place::{Place, can_run, ip};
+use super::place::{Place, can_run};
 
 /// Closes both ends, the client's first, and waits until both know.
 pub(crate) fn close((client, server): (TcpStream, TcpStream)) {
