@@ -10,6 +10,7 @@ use tracer::evidence::{Head, Turn, Writer};
 use tracer::model::decode::{Batch, decode};
 use tracer::model::{MonoNs, Naming, ResetReasons, WallClock};
 use tracer::sink::{clock::LocalClock, csv::Csv, json::Json, text::Text};
+use tracer::store::FRAME_BYTES;
 use tracer::track::{Follows, Limits, Origin, Output, Selection, Timewaits, Tracker};
 
 use super::records::TICK_NS;
@@ -33,17 +34,21 @@ impl Layer {
     }
 }
 
-/// Bytes that wait when a frame of evidence is cut, as the recorder does.
-const FRAME_BYTES: usize = 1 << 20;
-
-/// Packs all records into frames of evidence, which nobody keeps.
+/// Packs all records into frames of evidence as the recorder cuts them, which nobody keeps.
 #[inline(never)]
-pub(super) fn to_evidence(writer: &mut Writer, turn: &Turn) {
-    writer.turn(turn);
-    if writer.pending_bytes() >= FRAME_BYTES {
-        black_box(writer.cut());
-        writer.written();
+pub(super) fn to_evidence(writer: &mut Writer, turns: &[Turn]) {
+    for turn in turns {
+        writer.turn(turn);
+        if writer.pending_bytes() >= FRAME_BYTES {
+            cut(writer);
+        }
     }
+    cut(writer);
+}
+
+fn cut(writer: &mut Writer) {
+    black_box(writer.cut());
+    writer.written();
 }
 
 /// Decodes all records.

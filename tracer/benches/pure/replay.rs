@@ -105,11 +105,11 @@ fn pass(to: Layer, follows: Follows, turns: &[Turn], writer: &mut Writer) -> Res
     let encoders = Encoders::new();
     let mut tracker = layers::tracker(follows, Limits::default().connections as u64)?;
     tracker.handle(&Event::ExistingComplete);
+    if to == Layer::Evidence {
+        layers::to_evidence(writer, turns);
+        return Ok(());
+    }
     for turn in turns {
-        if to == Layer::Evidence {
-            layers::to_evidence(writer, turn);
-            continue;
-        }
         if to == Layer::Decode {
             layers::decode_all(&turn.batch)?;
             continue;

@@ -86,7 +86,7 @@ impl<R: Read> Frames<R> {
             return Err(EvidenceError::Cut(got));
         }
         let header = FileHeader::from_bytes(&bytes).ok_or(EvidenceError::Header)?;
-        let packing = header.packing();
+        let packing = Packing::of(header.version);
         let packing = packing.ok_or(EvidenceError::Version(header.version))?;
         let start = Chain::start(&bytes);
         Ok(Self {

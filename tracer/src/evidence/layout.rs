@@ -4,7 +4,6 @@
 //! **Never:** what is in a frame's payload.
 
 use super::chain::Chain;
-use super::records::Packing;
 
 /// First bytes of a file. As with PNG, the first is no text, and a transfer that changes line ends
 /// breaks the rest.
@@ -78,15 +77,6 @@ impl FileHeader {
             sequence: u64_at(bytes, 16),
             previous: continues.then_some(Chain(previous)),
         })
-    }
-
-    /// How records are packed in a file of this version; `None` where nobody knows yet.
-    pub(super) fn packing(self) -> Option<Packing> {
-        match self.version {
-            1 => Some(Packing::Differences),
-            VERSION => Some(Packing::Bits),
-            _ => None,
-        }
     }
 }
 

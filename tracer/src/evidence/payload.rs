@@ -28,7 +28,7 @@ pub(super) struct Draft {
     groups: Vec<Rows>,
     /// Memory of groups that were written, for the next ones.
     spare: Vec<Rows>,
-    /// The most bytes that it takes as things are.
+    /// It takes no more bytes than that, as things are.
     most: usize,
     packer: Packer,
 }
@@ -59,7 +59,8 @@ impl Draft {
         true
     }
 
-    /// Appends all records of a batch; returns whether there was room for them beside another `spare` bytes. Without, none is.
+    /// Appends all records of a batch; returns whether there was room for them beside another `spare` bytes. If there
+    /// is none, none of them is appended.
     pub(super) fn batch(&mut self, batch: &Batch, spare: usize) -> bool {
         let (rows, order) = batch.groups();
         let is_new = |rows: &&Rows| self.group_of(rows.size()).is_none();
@@ -184,6 +185,10 @@ impl Payload {
             groups: Vec::new(),
         };
         let mut left = MAX_PAYLOAD;
+        let mut counts = [0; 1 << u8::BITS];
+        for &group in order {
+            counts[usize::from(group)] += 1;
+        }
         for index in 0..groups {
             let sizes = number(&mut bytes).zip(number(&mut bytes));
             let (size, count) = sizes.ok_or("a group of records ends early")?;
@@ -191,7 +196,7 @@ impl Payload {
                 // Its records could be of any size, and nothing bounds what they would take.
                 return Err("a group has no records");
             }
-            if count != order.iter().filter(|&&group| group == index).count() {
+            if count != counts[usize::from(index)] {
                 return Err("the order of its records names others than there are");
             }
             left = size

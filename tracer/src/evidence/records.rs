@@ -11,8 +11,8 @@
 //!   zeros; all low bytes, then all high bytes;
 //! * `mask`: for each record, a bit for each word that is stored, word 0 in bit 0 of the first byte; first
 //!   the first byte of every record's mask, then the second one of each, and so on;
-//! * for each word, from 0: a byte with a bit for each byte that any of its stored values has that is not zero, the
-//!   lowest in bit 0; then of these bytes that of each value, of all records in order, from the lowest.
+//! * for each word, from 0: a byte whose bit `i` is set if byte `i` of its stored values follows, 0 the lowest; then, for each
+//!   set bit from the lowest, that byte of every stored value, in the order of the records. The others are zero.
 //!
 //! A stored value has the bits in which a word and the reference's differ; a word that is not stored is the reference's.
 //! Word 1 has the record just before as its reference, whatever `back` says, and its stored value is a
@@ -36,6 +36,17 @@ pub(super) enum Packing {
     Differences,
     /// The bits that are others, and no byte that is zero in all of them.
     Bits,
+}
+
+impl Packing {
+    /// What it is in a file of this version of the format; `None` where there is no such version yet.
+    pub(super) fn of(version: u16) -> Option<Self> {
+        match version {
+            1 => Some(Self::Differences),
+            2 => Some(Self::Bits),
+            _ => None,
+        }
+    }
 }
 
 /// How many words a record has.
@@ -149,22 +160,17 @@ pub(super) fn unpack(
     let is_stored =
         |row: usize, word: usize| masks[(word / 8) * count + row] & (1 << (word % 8)) != 0;
 
-    let mut columns = Vec::with_capacity(width);
+    let back = |row: usize| usize::from(lows[row]) | usize::from(highs[row]) << 8;
+    if (0..count).any(|row| back(row) > row) {
+        return None;
+    }
+    let mut rows = vec![0; count * size];
     for word in 0..width {
         let stored = (0..count).filter(|&row| is_stored(row, word)).count();
-        let (column, rest) = Column::read(packed, stored, packing)?;
-        columns.push(column);
+        let (mut column, rest) = Column::read(packed, stored, packing)?;
         packed = rest;
-    }
-
-    let mut rows = vec![0; count * size];
-    for row in 0..count {
-        let back = usize::from(lows[row]) | usize::from(highs[row]) << 8;
-        if back > row {
-            return None;
-        }
-        for (word, column) in columns.iter_mut().enumerate() {
-            let back = if word == TIME { row.min(1) } else { back };
+        for row in 0..count {
+            let back = if word == TIME { row.min(1) } else { back(row) };
             let old = match back {
                 0 => 0,
                 back => word_at(&rows[(row - back) * size..][..size], word),
@@ -258,6 +264,7 @@ fn sign_back(stored: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::layout::VERSION;
     use proptest::prelude::*;
 
     fn packed(rows: &[u8], size: usize) -> Vec<u8> {
@@ -265,6 +272,53 @@ mod tests {
         rows.chunks_exact(size).for_each(|row| records.push(row));
         Packer::default().pack(&records, &mut out);
         out
+    }
+
+    /// As files of version 1 have them: with any references, and all bytes of each value.
+    fn packed_as_in_version_1(rows: &[u8], size: usize) -> Vec<u8> {
+        let width = words(size);
+        let rows: Vec<Vec<u64>> = rows
+            .chunks_exact(size)
+            .map(|row| (0..width).map(|word| word_at(row, word)).collect())
+            .collect();
+        let back = |row: usize| row.min(1 + row * 7 % 300);
+        let value = |row: usize, word: usize| {
+            let back = if word == TIME { row.min(1) } else { back(row) };
+            let old = if back == 0 { 0 } else { rows[row - back][word] };
+            let difference = rows[row][word].wrapping_sub(old);
+            match word {
+                TIME => sign_low(difference),
+                _ => difference,
+            }
+        };
+        let mut out: Vec<u8> = (0..rows.len()).map(|row| back(row) as u8).collect();
+        out.extend((0..rows.len()).map(|row| (back(row) >> 8) as u8));
+        for masked in (0..width).step_by(8) {
+            let mask = |row: usize| {
+                let words = masked..width.min(masked + 8);
+                words
+                    .filter(|&word| value(row, word) != 0)
+                    .fold(0, |mask, word| mask | 1 << (word - masked))
+            };
+            out.extend((0..rows.len()).map(mask));
+        }
+        for word in 0..width {
+            let values = (0..rows.len()).map(|row| value(row, word));
+            let stored: Vec<u64> = values.filter(|&value| value != 0).collect();
+            for byte in 0..8 {
+                out.extend(stored.iter().map(|&value| byte_of(value, byte)));
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn each_version_has_a_packing_and_none_is_known_before_its_time() {
+        for version in 1..=VERSION {
+            assert!(Packing::of(version).is_some(), "version {version}");
+        }
+        assert_eq!(Packing::of(0), None);
+        assert_eq!(Packing::of(VERSION + 1), None);
     }
 
     proptest! {
@@ -275,6 +329,16 @@ mod tests {
             let packed = packed(rows, size);
             prop_assert!(packed.len() <= count * most(size) + most_beside(size));
             let unpacked = unpack(&packed, size, count, Packing::Bits);
+            let (unpacked, rest) = unpacked.expect("what was packed");
+            prop_assert_eq!(unpacked, rows);
+            prop_assert!(rest.is_empty());
+        }
+
+        #[test]
+        fn records_of_the_first_files_come_back(size in 1_usize..200, seed in prop::collection::vec(any::<u8>(), 0..9000)) {
+            let rows = &seed[..seed.len() / size * size];
+            let packed = packed_as_in_version_1(rows, size);
+            let unpacked = unpack(&packed, size, rows.len() / size, Packing::Differences);
             let (unpacked, rest) = unpacked.expect("what was packed");
             prop_assert_eq!(unpacked, rows);
             prop_assert!(rest.is_empty());

@@ -39,7 +39,7 @@ impl Totals {
         }
         let last = match entry {
             Entry::Head(head) => Some(head.start),
-            Entry::Turn(turn) => turn.batch.last_at().max(turn.timeout),
+            Entry::Turn(turn) => last_of(turn),
             Entry::Clock(clock) => Some(clock.mono),
             Entry::Closing(closing) => Some(closing.at),
             Entry::End(at) => Some(*at),
@@ -52,8 +52,13 @@ impl Totals {
     /// Adds a turn, as an entry.
     pub(super) fn turn(&mut self, turn: &Turn) {
         self.entries += 1;
-        self.last = self.last.max(turn.batch.last_at()).max(turn.timeout);
+        self.last = self.last.max(last_of(turn));
     }
+}
+
+/// The latest moment that a turn tells of.
+fn last_of(turn: &Turn) -> Option<MonoNs> {
+    turn.batch.last_at().max(turn.timeout)
 }
 
 /// The line in the frame that ends a file.

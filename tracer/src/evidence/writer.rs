@@ -18,8 +18,9 @@ use crate::model::decode::Batch;
 
 /// Of zstd's levels, the one with the best use of a moment.
 const LEVEL: i32 = 1;
-/// How many bytes at once zstd passes by where nothing comes again (`ZSTD_c_targetLength` of its fast strategy), in frames of
-/// [`MANY_BYTES`]. Packed records have long runs of what comes again, or nothing: it takes a third less time, and leaves a quarter more.
+/// How many bytes at once zstd passes by where nothing comes again (`ZSTD_c_targetLength` of its fast strategy, which then codes no
+/// literals either), in frames of [`MANY_BYTES`]. Packed records have long runs of what comes again, or nothing: it takes a third
+/// less time, and leaves a third more.
 const HASTE: u32 = 4;
 /// Bytes of a payload from which on time counts for more than room: a second of a host that is not busy has less.
 const MANY_BYTES: usize = 64 << 10;

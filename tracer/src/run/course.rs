@@ -53,8 +53,8 @@ impl Taker for Listeners<'_> {
         self.tracker.looks_ahead()
     }
 
-    fn expect(&self, socket: Socket) {
-        self.tracker.expect(socket);
+    fn announce(&self, socket: Socket) {
+        self.tracker.announce(socket);
     }
 
     fn take(&mut self, event: &Event) {

@@ -45,7 +45,7 @@ impl Backlog {
 
     /// Takes a turn; of one that comes when the room is used up, what is no record.
     pub(super) fn turn(&mut self, turn: &Turn) {
-        let bytes: usize = turn.batch.records().map(<[u8]>::len).sum();
+        let bytes = turn.batch.bytes();
         let has_room = !self.is_closed
             && self.bytes + bytes <= MOST_BYTES
             && self.entries.len() < MOST_ENTRIES;
@@ -101,7 +101,7 @@ impl Backlog {
             false => self.entries.pop_front(),
         };
         if let Some(Entry::Turn(turn)) = &entry {
-            let bytes: usize = turn.batch.records().map(<[u8]>::len).sum();
+            let bytes = turn.batch.bytes();
             self.bytes = self.bytes.saturating_sub(bytes);
         }
         entry
@@ -117,7 +117,7 @@ impl Backlog {
     /// Returns how many records wait.
     pub(super) fn waiting(&self) -> u64 {
         let waiting = self.entries.iter().map(|entry| match entry {
-            Entry::Turn(turn) => turn.batch.records().count() as u64,
+            Entry::Turn(turn) => turn.batch.len() as u64,
             _ => 0,
         });
         waiting.sum()

@@ -14,4 +14,4 @@ mod tests;
 
 pub use error::{StoreError, Trouble};
 pub use owner::Owner;
-pub use recorder::{Outcome, Prepared, Progress, Recorder};
+pub use recorder::{FRAME_BYTES, Outcome, Prepared, Progress, Recorder};

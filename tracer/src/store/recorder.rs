@@ -31,7 +31,7 @@ pub use outcome::{Outcome, Progress};
 /// turns, less than a second.
 const FRAME_AGE_NS: u64 = 900_000_000;
 /// Bytes, before they are compressed, that a frame is cut at.
-const FRAME_BYTES: usize = 1 << 20;
+pub const FRAME_BYTES: usize = 1 << 20;
 /// Time between two attempts to write what could not be written, in nanoseconds.
 const RETRY_NS: u64 = 1_000_000_000;
 /// Paths of cgroups that are told again in a later file.

@@ -87,10 +87,10 @@ impl Connections {
         Place { id, slot }
     }
 
-    /// Brings a connection into the processor's caches, if it has not ended.
+    /// Brings a connection into the processor's caches, or whichever is kept in its place now.
     ///
-    /// Among a million connections, each is far away in memory, in several places. Of one that is needed at once, each is waited for; of some that
-    /// are brought in a row, all are on their way together.
+    /// Among a million connections, each is far away in memory, in several places. Fetched when they are needed, each of these is waited for; fetched
+    /// in a row for some connections, the waits overlap.
     pub(super) fn bring_near(&self, place: Place) {
         let index = index_of(place.slot);
         if let Some(connection) = self.kept.get(index) {

@@ -104,7 +104,7 @@ impl Taker for Tracker {
         self.connections.len() >= MANY_CONNECTIONS
     }
 
-    fn expect(&self, socket: Socket) {
+    fn announce(&self, socket: Socket) {
         if let Some(place) = self.identity.at_socket(socket) {
             self.connections.bring_near(place);
         }

@@ -16,7 +16,7 @@ use crate::place::Place;
 
 /// Live connections; the first is what the others are compared to.
 pub(super) const POPULATIONS: [u64; 3] = [1_000, 100_000, 1_000_000];
-/// What a replay goes through, each one with what is before it.
+/// What a replay goes through: each one with decoder and tracker before it, but for evidence, which takes records as they are.
 pub(super) const SINKS: [&str; 6] = ["decode", "tracker", "text", "json", "csv", "evidence"];
 /// Times that each is measured.
 const ROUNDS: u32 = 3;

@@ -186,7 +186,7 @@ pub trait Taker {
     }
 
     /// Events of this socket are among the next.
-    fn expect(&self, _socket: Socket) {}
+    fn announce(&self, _socket: Socket) {}
 
     /// Takes an event in.
     fn take(&mut self, event: &Event);
@@ -204,7 +204,7 @@ fn tell_sockets<'r>(records: impl Iterator<Item = &'r [u8]>, taker: &impl Taker)
     for record in records {
         let socket = socket_of(record);
         if let Some(socket) = socket.filter(|_| socket != before) {
-            taker.expect(socket);
+            taker.announce(socket);
         }
         before = socket;
     }
@@ -285,77 +285,106 @@ mod tests {
         assert_eq!(order(&Batch::default(), losses), ["left 7", "left 9"]);
     }
 
+    /// What a batch says of its records, which are these.
+    fn assert_holds(batch: &Batch, records: &[Vec<u8>]) {
+        assert!(batch.records().eq(records.iter()));
+        assert_eq!(batch.len(), records.len());
+        assert_eq!(batch.bytes(), records.iter().map(Vec::len).sum::<usize>());
+        assert_eq!(batch.last(), records.last().map(Vec::as_slice));
+        assert_eq!(batch.is_empty(), records.is_empty());
+    }
+
     #[test]
     fn what_is_dropped_leaves_no_trace_and_moves_nothing_else() {
         let mut batch = Batch::default();
-        for record in [&[1][..], &[], &[2, 2], &[3, 3, 3], &[4]] {
+        for record in [&[1][..], &[], &[2, 2], &[3, 3, 3], &[4], &[5, 5], &[6]] {
             batch.push(record);
         }
         batch.retain_mut(|record| {
             record.iter_mut().for_each(|byte| *byte += 10);
-            record.len() != 2
+            record.len() != 2 && record != [14]
         });
-        let mut expected = Batch::default();
-        for record in [&[11][..], &[], &[13, 13, 13], &[14]] {
-            expected.push(record);
-        }
-        assert_eq!(batch, expected);
+        let mut left = vec![vec![11], vec![], vec![13; 3], vec![16]];
+        assert_holds(&batch, &left);
+        batch.push(&[7]);
+        batch.push(&[8, 8]);
+        left.extend([vec![7], vec![8; 2]]);
+        assert_holds(&batch, &left);
         batch.retain_mut(|_| false);
-        assert_eq!(batch, Batch::default());
+        assert_holds(&batch, &[]);
+        batch.push(&[9]);
+        assert_holds(&batch, &[vec![9]]);
     }
 
     #[test]
     fn records_of_any_sizes_come_back_in_order_and_a_batch_is_used_again() {
         let mut batch = Batch::default();
-        for round in 0..3_u8 {
+        // Few sizes, of which the memory is kept, and many.
+        for sizes in [5, 5, 3, 40, 40, 5] {
             let records: Vec<Vec<u8>> = (0..60_u8)
-                .map(|number| vec![number ^ round; usize::from(number) * 7 % 40])
+                .map(|number| vec![number ^ sizes as u8; usize::from(number) * 7 % sizes])
                 .collect();
             records.iter().for_each(|record| batch.push(record));
-            assert!(batch.records().eq(records.iter()));
-            assert_eq!(batch.last(), records.last().map(Vec::as_slice));
-            assert_eq!(batch.len(), records.len());
-            assert_eq!(batch.bytes(), records.iter().map(Vec::len).sum::<usize>());
+            assert_holds(&batch, &records);
             batch.clear();
-            assert!(batch.is_empty() && batch.last().is_none());
+            assert_holds(&batch, &[]);
         }
     }
 
-    #[test]
-    fn who_wants_to_know_is_told_ahead_which_sockets_come() {
-        #[derive(Default)]
-        struct Ahead {
-            expected: std::cell::RefCell<Vec<u64>>,
-            taken: usize,
-            late: usize,
+    /// Who notes which sockets are announced, and which events come.
+    struct Ahead {
+        looks_ahead: bool,
+        said: std::cell::RefCell<Vec<(&'static str, u64)>>,
+    }
+
+    impl Taker for Ahead {
+        fn looks_ahead(&self) -> bool {
+            self.looks_ahead
         }
-        impl Taker for Ahead {
-            fn looks_ahead(&self) -> bool {
-                true
-            }
-            fn expect(&self, socket: Socket) {
-                self.expected.borrow_mut().push(socket.0);
-            }
-            fn take(&mut self, event: &Event) {
-                let Event::StateChange(change) = event else {
-                    panic!("each record is a change, and this is {event:?}");
-                };
-                self.taken += 1;
-                let is_late = !self.expected.borrow().contains(&change.socket.0);
-                self.late += usize::from(is_late);
+
+        fn announce(&self, socket: Socket) {
+            self.said.borrow_mut().push(("announced", socket.0));
+        }
+
+        fn take(&mut self, event: &Event) {
+            if let Event::StateChange(change) = event {
+                self.said.get_mut().push(("taken", change.socket.0));
             }
         }
+    }
+
+    fn said(looks_ahead: bool) -> Vec<(&'static str, u64)> {
         let mut batch = Batch::default();
-        for number in 0..1000_u64 {
+        // Two in a row are of the same socket.
+        for number in 0..200 {
             let mut bytes = record(number);
             bytes[16..24].copy_from_slice(&(number / 2).to_ne_bytes());
             batch.push(&bytes);
         }
-        let mut ahead = Ahead::default();
-        batch.events(Vec::new(), &mut ahead).expect("whole records");
-        assert_eq!((ahead.taken, ahead.late), (1000, 0));
-        // Two in a row are of the same one.
-        assert!(ahead.expected.into_inner().into_iter().eq(0..500));
+        let mut ahead = Ahead {
+            looks_ahead,
+            said: Vec::new().into(),
+        };
+        let events = batch.events(Vec::new(), &mut ahead);
+        events.expect("every record is whole");
+        ahead.said.into_inner()
+    }
+
+    #[test]
+    fn who_looks_ahead_is_told_first_which_sockets_come() {
+        let said = said(true);
+        let far = AHEAD / 2;
+        assert!(said[..far].iter().all(|&(what, _)| what == "announced"));
+        assert_eq!(said[far], ("taken", 0));
+        let of = |wanted| said.iter().filter(move |&&(what, _)| what == wanted);
+        assert!(of("announced").map(|&(_, socket)| socket).eq(0..100));
+        let taken = of("taken").map(|&(_, socket)| socket);
+        assert!(taken.eq((0..200).map(|number| number / 2)));
+    }
+
+    #[test]
+    fn who_does_not_is_not() {
+        assert!(said(false).iter().all(|&(what, _)| what == "taken"));
     }
 
     #[test]

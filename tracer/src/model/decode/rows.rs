@@ -9,7 +9,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Of how many bytes each has a multiple.
+    /// The size of each, filled up, is a multiple of this.
     pub(crate) const FILL: usize = 8;
 
     /// Makes one without records, for those of this size.
