@@ -6,7 +6,6 @@
 use std::fmt;
 
 use zstd::bulk::Compressor;
-use zstd::zstd_safe::CParameter;
 
 use super::chain::Chain;
 use super::entry::{Entry, Head, Turn};
@@ -18,12 +17,6 @@ use crate::model::decode::Batch;
 
 /// Of zstd's levels, the one with the best use of a moment.
 const LEVEL: i32 = 1;
-/// How many bytes at once zstd passes by where nothing comes again (`ZSTD_c_targetLength` of its fast strategy, which then codes no
-/// literals either), in frames of [`MANY_BYTES`]. Packed records have long runs of what comes again, or nothing: it takes a third
-/// less time, and leaves a third more.
-const HASTE: u32 = 4;
-/// Bytes of a payload from which on time counts for more than room: a second of a host that is not busy has less.
-const MANY_BYTES: usize = 64 << 10;
 
 /// Where a file ended in which a trace went on to the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,13 +259,6 @@ impl Writer {
         self.stored.clear();
         self.stored
             .reserve(zstd::zstd_safe::compress_bound(self.plain.len()));
-        let haste = match self.plain.len() >= MANY_BYTES {
-            true => HASTE,
-            false => 0,
-        };
-        self.compressor
-            .set_parameter(CParameter::TargetLength(haste))
-            .expect("zstd takes any length, and zero for what the level has");
         self.compressor
             .compress_to_buffer(&self.plain, &mut self.stored)
             .expect("the buffer has as much room as zstd says that it may need");
