@@ -7,14 +7,14 @@ use std::mem;
 
 use super::failure::Failure;
 use super::hidden::HiddenMethods;
+use super::listeners::Listeners;
 use super::session::session;
 use super::teller::{Beginning, Taken, Teller};
 use super::window::Window;
 use crate::cli::exit::Exit;
 use crate::evidence::{Asked, Closing, Entry, Head, Turn};
 use crate::model::{
-    Batch, Clock, ClockStep, Event, Existing, Look, Loss, MonoNs, Question, Reading, Socket, Taker,
-    WallClock,
+    Batch, Clock, ClockStep, Event, Existing, Look, Loss, MonoNs, Question, Reading, WallClock,
 };
 use crate::source::netns::NetNs;
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
@@ -38,39 +38,6 @@ pub(super) struct Wanted {
     pub(super) window: Option<Window>,
     /// Whether nothing is told but how much was taken in: all of it can be told later.
     pub(super) only_counted: bool,
-}
-
-/// Who hears each event, in this order.
-struct Listeners<'c> {
-    reconciler: &'c mut Reconciler,
-    asker: Option<&'c mut Asker>,
-    tracker: &'c mut Tracker,
-    raw: bool,
-}
-
-impl Taker for Listeners<'_> {
-    fn looks_ahead(&self) -> bool {
-        self.tracker.looks_ahead()
-    }
-
-    fn announce(&self, socket: Socket) {
-        self.tracker.announce(socket);
-    }
-
-    fn take(&mut self, event: &Event) {
-        match event {
-            Event::StateChange(change) => self.reconciler.count(change),
-            // The tracepoint did not say it.
-            Event::Timewait(_) | Event::Request(_) if self.raw => return,
-            Event::Timewait(timewait) => self.reconciler.count_timewait(timewait),
-            Event::Request(request) => self.reconciler.count_request(request),
-            _ => {}
-        }
-        if let Some(asker) = &mut self.asker {
-            asker.handle(event);
-        }
-        self.tracker.handle(event);
-    }
 }
 
 /// A trace, as far as it came.

@@ -14,6 +14,7 @@ mod giving_up;
 mod head;
 mod hidden;
 mod host;
+mod listeners;
 mod live;
 mod pages;
 mod record;

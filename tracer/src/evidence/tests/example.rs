@@ -11,7 +11,7 @@ use crate::evidence::frames::Frames;
 use crate::evidence::{Entry, Head, Sealed, TimeZoneOf, Turn, User};
 use crate::model::MonoNs;
 
-fn entries() -> [Entry; 3] {
+pub(super) fn entries() -> [Entry; 3] {
     let head = Head {
         boot_id: Some("5a8b0d2e-7a3f-4a67-9f0e-0d9e0c9a4c11".to_owned()),
         hostname: "web1".to_owned(),

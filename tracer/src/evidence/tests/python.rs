@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use super::example::file_of_version_1;
+use super::example::{self, file_of_version_1};
 use super::samples::{batch, entries, file, record};
 use crate::evidence::lines::Line;
 use crate::evidence::{Entry, Reader, Turn};
@@ -58,14 +58,11 @@ fn printed_by(python: &str, file: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-/// The lines that are to be printed of it, and of so many entries.
-fn expected(file: &[u8], entries: usize) -> Vec<Value> {
+/// The lines that are to be printed of a file of these entries.
+fn expected(file: &[u8], entries: &[Entry]) -> Vec<Value> {
     let mut reader = Reader::open(file).expect("evidence");
-    let mut lines = Vec::new();
-    while let Some(entry) = reader.next() {
-        lines.push(line(&entry.expect("it is whole")));
-    }
-    assert_eq!(lines.len(), entries);
+    while reader.next().is_some() {}
+    let mut lines: Vec<Value> = entries.iter().map(line).collect();
     let chain = reader.end().chain.to_string();
     lines.push(json!({ "type": "chain", "value": chain, "sealed": true }));
     lines
@@ -86,9 +83,12 @@ fn the_reader_in_python_reads_the_same() {
         ..Turn::default()
     }));
     let file = file(&entries, 3);
-    assert_eq!(printed_by(python, &file), expected(&file, entries.len()));
+    assert_eq!(printed_by(python, &file), expected(&file, &entries));
     let first = file_of_version_1();
-    assert_eq!(printed_by(python, &first), expected(&first, 3));
+    assert_eq!(
+        printed_by(python, &first),
+        expected(&first, &example::entries())
+    );
 
     // In the second frame's payload.
     let mut damaged = file.clone();
