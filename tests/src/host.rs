@@ -2,6 +2,7 @@
 //!
 //! Names and subnets are unique to the process and the test, so that tests can run side by side.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::process;
@@ -280,8 +281,21 @@ impl Host {
             });
             assert!(
                 found.is_some(),
-                "waited in vain for {what}; the sockets are {last:#?}"
+                "waited in vain for {what}; {}",
+                told(&last)
             );
         });
     }
+}
+
+/// Tells how many sockets are in which state, and what the first of them are: a crowd's list is longer
+/// than a report that anyone reads.
+fn told(sockets: &[Entry]) -> String {
+    const SHOWN: usize = 20;
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for socket in sockets {
+        *counts.entry(socket.state).or_default() += 1;
+    }
+    let first = &sockets[..sockets.len().min(SHOWN)];
+    format!("the sockets are {counts:?}, the first of them {first:#?}")
 }

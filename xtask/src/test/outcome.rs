@@ -1,5 +1,6 @@
 //! What a test program says of itself: counted while it is shown.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::ops::AddAssign;
 use std::process::{Command, Stdio};
@@ -15,6 +16,7 @@ const SKIPPED: &[&str] = &["skipped: ", "not run: "];
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: usize,
+    /// Without those that passed when they ran again.
     pub(crate) failed: usize,
     pub(crate) ignored: usize,
     /// Among the passed ones: those that said that they cannot run here.
@@ -30,9 +32,18 @@ impl AddAssign for Counts {
     }
 }
 
-/// What came of a test program: the counts, and whether it ended well.
+/// The tests that did not simply pass, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) failed: BTreeSet<String>,
+    /// Failed at first, and passed when they ran again.
+    pub(crate) passed_again: BTreeSet<String>,
+}
+
+/// What came of a test program: the counts, the names to tell, and whether it ended well.
 pub(crate) struct Outcome {
     pub(crate) counts: Counts,
+    pub(crate) names: Names,
     pub(crate) ended: Result<()>,
 }
 
@@ -40,6 +51,7 @@ impl Outcome {
     pub(crate) fn not_started(error: anyhow::Error) -> Self {
         Self {
             counts: Counts::default(),
+            names: Names::default(),
             ended: Err(error),
         }
     }
@@ -50,10 +62,7 @@ impl Outcome {
 pub(super) fn of(command: &mut Command, each: bool) -> Outcome {
     let mut reader = Reader::new(each);
     let ended = run(command, &mut reader);
-    Outcome {
-        counts: reader.counts,
-        ended,
-    }
+    reader.outcome(ended)
 }
 
 fn run(command: &mut Command, reader: &mut Reader) -> Result<()> {
@@ -84,7 +93,8 @@ pub(crate) struct Reader {
     each: bool,
     /// Within what passed tests printed.
     in_successes: bool,
-    pub(crate) counts: Counts,
+    counts: Counts,
+    names: Names,
     /// How many `test result` lines there were.
     results: usize,
 }
@@ -95,7 +105,17 @@ impl Reader {
             each,
             in_successes: false,
             counts: Counts::default(),
+            names: Names::default(),
             results: 0,
+        }
+    }
+
+    /// What was read, and how it ended.
+    pub(crate) fn outcome(self, ended: Result<()>) -> Outcome {
+        Outcome {
+            counts: self.counts,
+            names: self.names,
+            ended,
         }
     }
 
@@ -119,8 +139,24 @@ impl Reader {
         if line.is_empty() || line.starts_with("running ") || self.in_successes {
             return false;
         }
-        let is_progress = line.starts_with("test ") && line.ends_with("ok");
-        self.each || !is_progress
+        let passed = self.ended(line).unwrap_or(false);
+        self.each || !passed
+    }
+
+    /// Takes in that a test ended, if that is what the line says; returns whether it passed.
+    fn ended(&mut self, line: &str) -> Option<bool> {
+        let (name, how) = line.strip_prefix("test ")?.split_once(" ... ")?;
+        let passed = how.starts_with("ok");
+        if !passed && how != "FAILED" {
+            return None;
+        }
+        if !passed {
+            self.names.failed.insert(name.to_owned());
+        } else if let Some(again) = self.names.failed.take(name) {
+            self.counts.failed = self.counts.failed.saturating_sub(1);
+            self.names.passed_again.insert(again);
+        }
+        Some(passed)
     }
 }
 
@@ -165,10 +201,10 @@ thread 'b' panicked at b.rs:1:1
 test result: FAILED. 2 passed; 1 failed; 4 ignored; 0 measured; 0 filtered out; finished in 0.01s
 ";
 
-    fn shown(each: bool) -> (Vec<&'static str>, Counts) {
+    fn shown(each: bool) -> (Vec<&'static str>, Reader) {
         let mut reader = Reader::new(each);
         let shown = OUTPUT.lines().filter(|line| reader.shows(line)).collect();
-        (shown, reader.counts)
+        (shown, reader)
     }
 
     #[test]
@@ -179,7 +215,22 @@ test result: FAILED. 2 passed; 1 failed; 4 ignored; 0 measured; 0 filtered out; 
             ignored: 4,
             skipped: 1,
         };
-        assert_eq!(shown(true).1, expected);
+        assert_eq!(shown(true).1.counts, expected);
+    }
+
+    #[test]
+    fn what_failed_is_named_until_it_passes() {
+        let (_, mut reader) = shown(true);
+        assert_eq!(reader.names.failed, ["b".to_owned()].into());
+        for line in [
+            "test b ... ok",
+            "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out",
+        ] {
+            reader.shows(line);
+        }
+        assert_eq!(reader.names.failed, BTreeSet::new());
+        assert_eq!(reader.names.passed_again, ["b".to_owned()].into());
+        assert_eq!((reader.counts.passed, reader.counts.failed), (3, 0));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::outcome::{Counts, Outcome};
+use super::outcome::{Counts, Names, Outcome};
 
 /// What has been done so far.
 pub(crate) struct Report {
@@ -14,6 +14,8 @@ pub(crate) struct Report {
     steps: usize,
     failed: Vec<String>,
     counts: Counts,
+    /// Steps with tests that did not simply pass.
+    names: Vec<(String, Names)>,
 }
 
 impl Report {
@@ -23,6 +25,7 @@ impl Report {
             steps: 0,
             failed: Vec::new(),
             counts: Counts::default(),
+            names: Vec::new(),
         }
     }
 
@@ -50,12 +53,15 @@ impl Report {
     /// The same for a step that counts tests.
     pub(crate) fn tests(&mut self, name: &str, work: impl FnOnce() -> Outcome) {
         let mut counts = Counts::default();
+        let mut names = Names::default();
         self.step(name, || {
             let outcome = work();
             counts = outcome.counts;
+            names = outcome.names;
             outcome.ended
         });
         self.counts += counts;
+        self.names.push((name.to_owned(), names));
     }
 
     /// The same for steps that run at the same time; their ends are told together, in their order.
@@ -80,17 +86,33 @@ impl Report {
         for (name, (outcome, took)) in ended {
             self.counts += outcome.counts;
             self.ended(&name, &outcome.ended, took);
+            self.names.push((name, outcome.names));
         }
     }
 
-    /// Prints the last line.
+    /// Prints the tests that did not simply pass, by name, and the last line.
     pub(crate) fn summary(&self) -> ExitCode {
+        for line in self.named() {
+            println!("{line}");
+        }
         println!("{}", self.last_line());
         if self.failed.is_empty() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         }
+    }
+
+    /// A line for each such test; they stand at the end, where nobody has to look for them.
+    fn named(&self) -> Vec<String> {
+        let lines = |(step, names): &(String, Names)| {
+            let line = |how: &str, test: &String| format!("{step}: {test} {how}");
+            let failed = names.failed.iter().map(|test| line("FAILED", test));
+            let again = names.passed_again.iter();
+            let again = again.map(|test| line("failed, and passed when it ran again", test));
+            failed.chain(again).collect::<Vec<_>>()
+        };
+        self.names.iter().flat_map(lines).collect()
     }
 
     fn last_line(&self) -> String {
@@ -135,12 +157,23 @@ mod tests {
                 failed: 1,
                 ..Counts::default()
             },
+            names: Names {
+                failed: ["b".to_owned()].into(),
+                passed_again: ["a".to_owned()].into(),
+            },
             ended: Err(anyhow::anyhow!("1 failed")),
         });
         let line = report.last_line();
         assert!(
             line.starts_with("FAILED: clippy, tests live · 3 tests passed, 1 failed"),
             "{line}"
+        );
+        assert_eq!(
+            report.named(),
+            [
+                "tests live: b FAILED",
+                "tests live: a failed, and passed when it ran again",
+            ]
         );
     }
 
@@ -155,7 +188,12 @@ mod tests {
                     passed,
                     ..Counts::default()
                 };
-                Outcome { counts, ended }
+                let names = Names::default();
+                Outcome {
+                    counts,
+                    names,
+                    ended,
+                }
             }
         };
         let mut report = Report::new();

@@ -101,10 +101,7 @@ impl Machine {
             .listen(&mut reader, &mut verdict)
             .and_then(|()| verdict.judge())
             .with_context(|| format!("its console is in {}", self.log.display()));
-        Outcome {
-            counts: reader.counts,
-            ended,
-        }
+        reader.outcome(ended)
     }
 
     /// Takes lines in until the machine is off.
