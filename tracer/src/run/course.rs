@@ -10,6 +10,7 @@ use super::hidden::HiddenMethods;
 use super::listeners::Listeners;
 use super::session::session;
 use super::teller::{Beginning, Taken, Teller};
+use super::telling::Telling;
 use super::window::Window;
 use crate::cli::exit::Exit;
 use crate::evidence::{Asked, Closing, Entry, Head, Turn};
@@ -20,7 +21,7 @@ use crate::source::netns::NetNs;
 use crate::stats::{Reconciler, SummaryBuilder, TimewaitSockets};
 use crate::track::asking::Asker;
 use crate::track::conversation::Pairer;
-use crate::track::{Follows, Limits, Origin, Output, Selection, Tracker};
+use crate::track::{Follows, Limits, Selection, Tracker};
 
 /// What is to be told of a trace.
 pub(super) struct Wanted {
@@ -48,16 +49,11 @@ pub(super) struct Course<T> {
     methods: HiddenMethods,
     tracker: Tracker,
     asker: Option<Asker>,
-    /// Where conversations are told.
-    pairer: Option<Pairer>,
-    summary: SummaryBuilder,
-    teller: T,
+    telling: Telling<T>,
     filters: Vec<String>,
-    raw: bool,
     /// Whether what is told depends on which processes were followed.
     follows: bool,
     not_comparable: Option<String>,
-    window: Option<Window>,
     only_counted: bool,
     taken: Taken,
     /// The network namespaces that are looked into while it is told.
@@ -72,8 +68,6 @@ pub(super) struct Course<T> {
     reconciler: Option<Reconciler>,
     /// Losses that belong behind what has been read so far.
     losses: Vec<Loss>,
-    /// The moment up to which all has been taken in, if it is still to be told.
-    passed: Option<MonoNs>,
     /// Processes that were to be followed and were not.
     not_followed: u64,
     stage: Stage,
@@ -105,19 +99,20 @@ impl<T: Teller> Course<T> {
             resets: head.tells_resets && !wanted.raw,
             ..methods.follows(head.start)
         });
+        let pairs = teller.tells_conversations();
         Self {
             tracker,
             asker: methods.asker(wanted.limits.connections),
-            pairer: teller
-                .tells_conversations()
-                .then(|| Pairer::new(wanted.limits.connections)),
-            summary: SummaryBuilder::new(methods.names()),
-            teller,
+            telling: Telling::new(
+                teller,
+                pairs.then(|| Pairer::new(wanted.limits.connections)),
+                SummaryBuilder::new(methods.names()),
+                wanted.window,
+                wanted.raw,
+            ),
             filters: wanted.filters,
-            raw: wanted.raw,
             follows,
             not_comparable: wanted.not_comparable,
-            window: wanted.window,
             only_counted: wanted.only_counted,
             taken: Taken::default(),
             namespaces,
@@ -126,7 +121,6 @@ impl<T: Teller> Course<T> {
             existing: Vec::new(),
             reconciler: None,
             losses: Vec::new(),
-            passed: None,
             not_followed: 0,
             stage: Stage::Listing,
             methods,
@@ -137,7 +131,7 @@ impl<T: Teller> Course<T> {
 
     /// Returns who tells of it.
     pub(super) fn teller(&mut self) -> &mut T {
-        &mut self.teller
+        &mut self.telling.teller
     }
 
     /// Returns how many records the kernel side could not write so far.
@@ -161,8 +155,8 @@ impl<T: Teller> Course<T> {
                 self.has_counters = true;
                 Ok(())
             }
-            Entry::Namespaces(namespaces) => self.teller.namespaces(&namespaces),
-            Entry::Cgroups(cgroups) => self.teller.cgroups(&cgroups),
+            Entry::Namespaces(namespaces) => self.telling.teller.namespaces(&namespaces),
+            Entry::Cgroups(cgroups) => self.telling.teller.cgroups(&cgroups),
             Entry::Processes(processes) => {
                 if !self.only_counted {
                     for process in processes {
@@ -190,10 +184,10 @@ impl<T: Teller> Course<T> {
         self.clock = clock;
         let in_window = |step: &ClockStep| {
             let shows = |window: Window| step.until >= window.since && step.since <= window.until;
-            self.window.is_none_or(shows)
+            self.telling.window.is_none_or(shows)
         };
         match step.filter(in_window) {
-            Some(step) => self.teller.clock_step(step),
+            Some(step) => self.telling.teller.clock_step(step),
             None => Ok(()),
         }
     }
@@ -242,7 +236,7 @@ impl<T: Teller> Course<T> {
             reconciler,
             asker: self.asker.as_mut(),
             tracker: &mut self.tracker,
-            raw: self.raw,
+            telling: &mut self.telling,
         };
         let later = batch.events(held, &mut listeners)?;
         if emptied {
@@ -285,7 +279,7 @@ impl<T: Teller> Course<T> {
             mem::take(&mut self.filters),
             self.tracker.tally().existing,
         );
-        self.teller.begin(&Beginning {
+        self.telling.begin(&Beginning {
             session: &session,
             namespaces: &self.namespaces,
             hz: self.methods.hz(),
@@ -321,14 +315,14 @@ impl<T: Teller> Course<T> {
     /// It is `now`, and nothing older is still to be read.
     pub(super) fn timeout(&mut self, now: MonoNs) {
         self.tracker.handle_timeout(now);
-        self.passed = Some(now);
+        self.telling.passed = Some(now);
     }
 
     /// Returns when something is due, if anything is.
     pub(super) fn poll_timeout(&self) -> Option<MonoNs> {
         let asked = self.asker.as_ref().and_then(Asker::poll_timeout);
         let told = self.tracker.poll_timeout();
-        let paired = self.pairer.as_ref().and_then(Pairer::poll_timeout);
+        let paired = self.telling.pairer.as_ref().and_then(Pairer::poll_timeout);
         [told, asked, paired].into_iter().flatten().min()
     }
 
@@ -340,42 +334,7 @@ impl<T: Teller> Course<T> {
 
     /// Tells what there is to tell.
     pub(super) fn tell(&mut self) -> Result<(), Failure> {
-        if self.stage == Stage::Listing {
-            return Ok(());
-        }
-        while let Some(output) = self.tracker.poll() {
-            if let Some(pairer) = &mut self.pairer {
-                pairer.handle(&output);
-            }
-            let is_outside = self.window.is_some_and(|window| !window.shows(&output));
-            if is_outside || (self.raw && is_found(&output)) {
-                continue;
-            }
-            self.summary.add(&output);
-            self.teller.output(&output)?;
-            self.tell_conversations()?;
-        }
-        if let Some(passed) = self.passed.take()
-            && let Some(pairer) = &mut self.pairer
-        {
-            pairer.handle_timeout(passed);
-        }
-        self.tell_conversations()?;
-        self.teller.taken(self.taken);
-        self.teller.flush()
-    }
-
-    fn tell_conversations(&mut self) -> Result<(), Failure> {
-        let Some(pairer) = &mut self.pairer else {
-            return Ok(());
-        };
-        while let Some(conversation) = pairer.poll() {
-            let shows = |window: Window| window.shows_conversation(&conversation);
-            if self.window.is_none_or(shows) {
-                self.teller.conversation(&conversation)?;
-            }
-        }
-        Ok(())
+        self.telling.tell(&mut self.tracker, self.taken)
     }
 
     /// It was told to end; turns follow, until the ring buffers are empty or they are newer.
@@ -418,10 +377,7 @@ impl<T: Teller> Course<T> {
         self.drain();
         self.tracker.finish(end);
         self.tell()?;
-        if let Some(pairer) = &mut self.pairer {
-            pairer.finish();
-            self.tell_conversations()?;
-        }
+        self.telling.finish_conversations()?;
 
         let tally = self.tracker.tally();
         let reason = cut_short.map(str::to_owned).or(self.not_comparable.take());
@@ -431,18 +387,19 @@ impl<T: Teller> Course<T> {
             (None, Some(reconciler)) => Ok(reconciler.compare()),
             (reason, _) => Err(reason.unwrap_or_default()),
         };
-        let (from, to) = match self.window {
+        let window = self.telling.window;
+        let (from, to) = match window {
             Some(Window { since, until }) => (since.max(self.head.start), until.min(end)),
             None => (self.head.start, end),
         };
         let duration_ns = to.since(from).unwrap_or_default();
-        let mut summary = self.summary.finish(
+        let mut summary = self.telling.summary.finish(
             duration_ns,
             tally.evicted,
             // Of a part of the time, they are not counted.
             TimewaitSockets {
-                found: self.window.map_or(tally.timewait_found, |_| 0),
-                open: self.window.map_or(tally.timewait_open, |_| 0),
+                found: window.map_or(tally.timewait_found, |_| 0),
+                open: window.map_or(tally.timewait_open, |_| 0),
             },
             kernel,
         );
@@ -451,10 +408,10 @@ impl<T: Teller> Course<T> {
             true => self.not_followed,
             false => 0,
         };
-        self.teller.end(&summary, end)?;
+        self.telling.teller.end(&summary, end)?;
         let missing = summary.evicted + summary.not_followed;
         let is_whole = self.taken.lost + summary.lost + missing == 0;
-        Ok(match is_whole && !self.teller.is_failed() {
+        Ok(match is_whole && !self.telling.teller.is_failed() {
             true => Exit::Done,
             false => Exit::Incomplete,
         })
@@ -464,9 +421,4 @@ impl<T: Teller> Course<T> {
 /// The clock that every time of a trace is told by.
 pub(super) fn wall_of(clock: Clock) -> WallClock {
     WallClock::new(clock.mono, clock.wall_ns)
-}
-
-/// Returns whether it shows a socket that was found, rather than something that happened.
-fn is_found(output: &Output) -> bool {
-    matches!(output, Output::Change(change) if change.origin == Origin::Snapshot)
 }

@@ -2,21 +2,23 @@
 //!
 //! **Owns:** the order in which they hear of an event.
 
+use super::teller::Teller;
+use super::telling::Telling;
 use crate::model::{Event, Socket, Taker};
 use crate::stats::Reconciler;
 use crate::track::Tracker;
 use crate::track::asking::Asker;
 
 /// Who hears each event, in this order.
-pub(super) struct Listeners<'c> {
+pub(super) struct Listeners<'c, T> {
     pub(super) reconciler: &'c mut Reconciler,
     pub(super) asker: Option<&'c mut Asker>,
     pub(super) tracker: &'c mut Tracker,
-    /// Whether only what the tracepoint said is to be heard.
-    pub(super) raw: bool,
+    /// Hears what comes of it.
+    pub(super) telling: &'c mut Telling<T>,
 }
 
-impl Taker for Listeners<'_> {
+impl<T: Teller> Taker for Listeners<'_, T> {
     fn looks_ahead(&self) -> bool {
         self.tracker.looks_ahead()
     }
@@ -29,7 +31,7 @@ impl Taker for Listeners<'_> {
         match event {
             Event::StateChange(change) => self.reconciler.count(change),
             // The tracepoint did not say it.
-            Event::Timewait(_) | Event::Request(_) if self.raw => return,
+            Event::Timewait(_) | Event::Request(_) if self.telling.raw => return,
             Event::Timewait(timewait) => self.reconciler.count_timewait(timewait),
             Event::Request(request) => self.reconciler.count_request(request),
             _ => {}
@@ -38,5 +40,6 @@ impl Taker for Listeners<'_> {
             asker.handle(event);
         }
         self.tracker.handle(event);
+        self.telling.hear(self.tracker);
     }
 }

@@ -25,6 +25,7 @@ mod show;
 mod stop;
 mod surroundings;
 mod teller;
+mod telling;
 mod time_wait;
 mod trace;
 mod verify;

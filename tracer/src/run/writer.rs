@@ -1,7 +1,7 @@
 //! Standard output in the format asked for.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::os::fd::AsFd;
 
 use jiff::tz::TimeZone;
@@ -20,14 +20,14 @@ use crate::stats::Summary;
 use crate::track::conversation::Conversation;
 use crate::track::{Origin, Output};
 
-/// Bytes that are gathered before they are written in one go.
-const BUFFER_BYTES: usize = 64 << 10;
+/// Bytes after which what has been gathered is written in one go: as much as a pipe holds.
+const MUCH_BYTES: usize = 64 << 10;
 
 /// Writes what happens to standard output.
 pub(super) struct Writer {
-    out: BufWriter<StdoutLock<'static>>,
-    /// Where a line is put together, again and again.
-    line: String,
+    out: StdoutLock<'static>,
+    /// Lines that are still to be written, put together right here.
+    gathered: String,
     encoder: Encoder,
     parts: Parts,
     found: Found,
@@ -82,8 +82,8 @@ impl Writer {
             }),
         };
         Self {
-            out: BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()),
-            line: String::new(),
+            out: io::stdout().lock(),
+            gathered: String::new(),
             encoder,
             found: Found::new(findings, parts.findings),
             parts,
@@ -156,8 +156,7 @@ impl Writer {
 
     pub(super) fn output(&mut self, output: &Output) -> Result<(), Failure> {
         self.found.add(output);
-        self.line.clear();
-        let line = &mut self.line;
+        let line = &mut self.gathered;
         match (output, &self.encoder) {
             (Output::Change(_), _) if !self.parts.changes => return Ok(()),
             // A host has thousands of sockets before anybody looks; a person wants the film.
@@ -180,9 +179,10 @@ impl Writer {
             // No change of a state: of interest to figures alone.
             (Output::Held(_), _) => return Ok(()),
         }
-        self.out
-            .write_all(self.line.as_bytes())
-            .map_err(Failure::Write)
+        if self.gathered.len() < MUCH_BYTES {
+            return Ok(());
+        }
+        self.write_gathered()
     }
 
     pub(super) fn tells_conversations(&self) -> bool {
@@ -222,11 +222,20 @@ impl Writer {
         self.write(&bytes)
     }
 
+    /// Writes what is not put together among the lines.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.write_gathered()?;
         self.out.write_all(bytes).map_err(Failure::Write)
     }
 
+    fn write_gathered(&mut self) -> Result<(), Failure> {
+        let written = self.out.write_all(self.gathered.as_bytes());
+        self.gathered.clear();
+        written.map_err(Failure::Write)
+    }
+
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.write_gathered()?;
         self.out.flush().map_err(Failure::Write)
     }
 }
