@@ -83,7 +83,10 @@ impl<'a> Workload<'a> {
 /// Reads a component as a container: what stands before its id, or nothing, and the id.
 fn container(component: &str) -> Option<(&str, &str)> {
     // Where the kubelet and the runtime disagree about who makes cgroups: `kubepods-….slice:cri-containerd:9c…`.
-    if let Some((_, named)) = component.split_once(".slice:") {
+    // Nearly all have no colon, and to look for one takes no time.
+    if component.contains(':')
+        && let Some((_, named)) = component.split_once(".slice:")
+    {
         let (marker, id) = named.split_once(':')?;
         return (is_runtime(marker) && is_id(id)).then_some((marker, id));
     }

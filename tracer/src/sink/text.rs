@@ -254,16 +254,23 @@ fn push_ends(out: &mut String, tuple: &Tuple, is_listener: bool) -> usize {
     out.len() - start - (ARROW.len() - 3)
 }
 
-/// `312.4 ms`, `≥ 5.00 s` where it is not over, `?` where it is not known.
-fn push_lasted(out: &mut String, span: Span) {
+/// `312.4 ms`, `≥ 5.00 s` where it is not over, `?` where it is not known. Returns how many columns that takes.
+fn push_lasted(out: &mut String, span: Span) -> usize {
     match span {
         Span::Known(ns) => push_duration(out, ns),
-        Span::Within { ns, error_ns } => out.push_str(&within(ns, error_ns)),
+        Span::Within { ns, error_ns } => {
+            let within = within(ns, error_ns);
+            out.push_str(&within);
+            columns(&within)
+        }
         Span::Open(ns) => {
             out.push_str("≥ ");
-            push_duration(out, ns);
+            2 + push_duration(out, ns)
         }
-        Span::Unknown(_) => out.push('?'),
+        Span::Unknown(_) => {
+            out.push('?');
+            1
+        }
     }
 }
 

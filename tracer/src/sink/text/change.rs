@@ -93,16 +93,17 @@ pub(super) fn line(text: &Text, change: &Change, out: &mut String) {
     let states = out.len();
     let note = push_states(text, change, out);
     let lasted = out.len();
-    if let Some(span) = change.in_from {
-        push_lasted(out, span);
-    }
+    let lasted_wide = match change.in_from {
+        Some(span) => push_lasted(out, span),
+        None => 0,
+    };
     let end_of_times = out.len();
     if let Some(note) = note {
         out.push_str("  ");
         out.push_str(note);
     }
     let wide = |part: Range<usize>| columns(&out[part]);
-    let (states_wide, lasted_wide) = (wide(states..lasted), wide(lasted..end_of_times));
+    let states_wide = wide(states..lasted);
     let note_wide = wide(end_of_times..out.len());
     out.push('\n');
 
@@ -140,9 +141,10 @@ fn push_rest(text: &Text, change: &Change, (at, used): (&Columns, usize), out: &
     let note = push_states(text, change, out);
     let lasted = out.len();
     if let Some(span) = change.in_from {
-        let states_end = start + columns(&out[states..]);
-        push_lasted(out, span);
-        let lasted_wide = columns(&out[lasted..]);
+        // Only the arrow is more bytes than columns.
+        let arrow = change.from.map_or(0, |_| ARROW.len() - 3);
+        let states_end = start + lasted - states - arrow;
+        let lasted_wide = push_lasted(out, span);
         let gap = at.end.saturating_sub(states_end);
         insert_spaces(out, lasted, gap.saturating_sub(lasted_wide).max(1));
     }

@@ -1,5 +1,6 @@
 //! Durations as people read them.
 
+use super::fold::columns;
 use super::number::push_number;
 use super::put;
 
@@ -13,10 +14,12 @@ pub fn duration(ns: u64) -> String {
     text
 }
 
-/// Appends nanoseconds as [`duration`] writes them.
-pub(super) fn push_duration(out: &mut String, ns: u64) {
+/// Appends nanoseconds as [`duration`] writes them. Returns how many columns that takes.
+pub(super) fn push_duration(out: &mut String, ns: u64) -> usize {
+    let start = out.len();
     if let Some(scale) = Scale::of(ns) {
-        return scale.push(out, ns, scale.decimals);
+        scale.push(out, ns, scale.decimals);
+        return out.len() - start - scale.name.len() + columns(scale.name);
     }
     let seconds = ns / SECOND;
     match seconds {
@@ -29,6 +32,7 @@ pub(super) fn push_duration(out: &mut String, ns: u64) {
             format_args!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
         ),
     }
+    out.len() - start
 }
 
 /// Writes nanoseconds that may be wrong by `error_ns` either way: `60.1 s ± 64 ms`, or `≤ 8.2 ms`
@@ -122,8 +126,12 @@ impl Scale {
     }
 
     fn push(self, out: &mut String, ns: u64, decimals: usize) {
-        let step = self.step(decimals);
-        let (steps, rest) = (ns / step, ns % step);
+        // By a number that the compiler knows it is not divided but multiplied.
+        let (step, steps, rest) = match self.step(decimals) {
+            100 => (100, ns / 100, ns % 100),
+            100_000 => (100_000, ns / 100_000, ns % 100_000),
+            step => (step, ns / step, ns % step),
+        };
         match rest * 2 == step {
             // Half a step goes where the nearest fraction lies that a float can hold.
             true => put(
@@ -194,6 +202,8 @@ mod tests {
         ];
         for (ns, expected) in cases {
             assert_eq!(duration(ns), expected);
+            let columns = push_duration(&mut String::new(), ns);
+            assert_eq!(columns, expected.chars().count(), "{expected}");
         }
     }
 

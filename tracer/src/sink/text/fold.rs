@@ -82,12 +82,21 @@ pub(super) fn push_block(
 
 /// How many columns a text takes, a column a character.
 pub(in crate::sink) fn columns(text: &str) -> usize {
+    // Names and numbers nearly always are, and that is seen many bytes at a time.
+    if text.is_ascii() {
+        return text.len();
+    }
     text.chars().count()
 }
 
 /// Appends so many spaces.
 pub(super) fn push_spaces(out: &mut String, number: usize) {
-    insert_spaces(out, out.len(), number);
+    let mut left = number;
+    while left > 0 {
+        let some = left.min(SPACES.len());
+        out.push_str(&SPACES[..some]);
+        left -= some;
+    }
 }
 
 /// Inserts so many spaces.

@@ -113,7 +113,9 @@ fn closed_first(closer: Closer) -> &'static str {
 /// segment says what is not known.
 pub(super) fn push_lifetime(out: &mut String, span: Span) {
     match span {
-        Span::Known(ns) => push_duration(out, ns),
+        Span::Known(ns) => {
+            push_duration(out, ns);
+        }
         Span::Within { ns, error_ns } => out.push_str(&within(ns, error_ns)),
         Span::Open(ns) => {
             push_duration(out, ns);

@@ -156,15 +156,12 @@ fn time_columns(span: Span) -> usize {
     if matches!(span, Span::Known(0..NARROW_NS) | Span::Unknown(_)) {
         return TIME;
     }
-    let mut time = String::new();
-    push_lasted(&mut time, span);
-    columns(&time)
+    push_lasted(&mut String::new(), span)
 }
 
 fn push_time(span: Span, width: usize, out: &mut String) {
     let start = out.len();
-    push_lasted(out, span);
-    let time = columns(&out[start..]);
+    let time = push_lasted(out, span);
     insert_spaces(out, start, width - time);
 }
 
