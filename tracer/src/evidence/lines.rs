@@ -68,6 +68,7 @@ struct CgroupsLine {
 struct ProcessesLine {
     processes: Vec<ProcessLine>,
 }
+
 #[derive(Serialize, Deserialize)]
 pub(super) struct ClosingLine {
     at: u64,
@@ -164,6 +165,12 @@ impl Line {
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         serde_json::to_writer(out, self)
             .expect("memory takes any bytes, and every key of these structures is a string");
+    }
+
+    /// Writes it in place of what is there, without an end.
+    pub(super) fn write_anew(&self, out: &mut Vec<u8>) {
+        out.clear();
+        self.write(out);
     }
 
     /// Reads a line; the error says why it is none.

@@ -16,7 +16,7 @@ const FRAMING: usize = 9;
 /// Bytes of a group beside its records.
 const GROUP_FRAMING: usize = 8;
 /// What is kept free: zstd can make a little longer what cannot be made shorter.
-const MARGIN: usize = 128 << 10;
+pub(super) const MARGIN: usize = 128 << 10;
 /// The most groups of a payload.
 const MOST_GROUPS: usize = u8::MAX as usize;
 

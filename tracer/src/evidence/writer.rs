@@ -86,7 +86,7 @@ impl Writer {
         };
         let head_entry = Entry::Head(Box::new(head.clone()));
         let mut line = Vec::new();
-        Line::of(&head_entry).write(&mut line);
+        Line::of(&head_entry).write_anew(&mut line);
         let mut writer = Self {
             header,
             head: line,
@@ -124,15 +124,18 @@ impl Writer {
         }
     }
 
-    /// Takes a turn.
+    /// Takes a turn. Its line stands in the frame in which its records are, or the last of them.
     pub fn turn(&mut self, turn: &Turn) {
-        // Room for the lines of its parts, which are short.
-        const SPARE: usize = 4096;
-        let records = match self.draft.batch(&turn.batch, SPARE) {
-            true => turn.batch.len() as u32,
-            false => self.one_by_one(&turn.batch, SPARE),
-        };
-        self.put(&Line::turn(turn, records));
+        // Room for the line of a part.
+        const PART: usize = 128;
+        let mut line = std::mem::take(&mut self.line);
+        Line::turn(turn, turn.batch.len() as u32).write_anew(&mut line);
+        if !self.draft.batch(&turn.batch, line.len() + 1) {
+            let records = self.one_by_one(&turn.batch, line.len() + 1 + PART);
+            Line::turn(turn, records).write_anew(&mut line);
+        }
+        self.put_written(&line);
+        self.line = line;
         self.waiting.turn(turn);
     }
 
@@ -159,16 +162,20 @@ impl Writer {
     /// Writes a line into this frame, or, where it has no room, into the next one.
     fn put(&mut self, line: &Line) {
         let mut bytes = std::mem::take(&mut self.line);
-        bytes.clear();
-        line.write(&mut bytes);
-        if !self.draft.line(&bytes) {
-            self.finish();
-            if !self.draft.line(&bytes) {
-                // Nothing that a host tells is as long as that; that it is missing must not pass unseen.
-                self.draft.line(br#"{"type":"left_out"}"#);
-            }
-        }
+        line.write_anew(&mut bytes);
+        self.put_written(&bytes);
         self.line = bytes;
+    }
+
+    fn put_written(&mut self, line: &[u8]) {
+        if self.draft.line(line) {
+            return;
+        }
+        self.finish();
+        if !self.draft.line(line) {
+            // Nothing that a host tells is as long as that; that it is missing must not pass unseen.
+            self.draft.line(br#"{"type":"left_out"}"#);
+        }
     }
 
     /// Returns whether anything waits to be cut.

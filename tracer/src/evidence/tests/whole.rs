@@ -1,7 +1,10 @@
 //! A whole file: what was written comes back.
 
 use super::samples::{batch, entries, file, head, record};
+use crate::evidence::layout::MAX_PAYLOAD;
+use crate::evidence::payload::MARGIN;
 use crate::evidence::{Damage, Entry, Reader, Sealed, Turn, Writer, verify};
+use crate::model::{Loss, LossCause, MonoNs};
 
 pub(super) fn read(file: &[u8]) -> (Vec<Entry>, Option<Damage>, Option<Sealed>) {
     let mut reader = Reader::open(file).expect("the header is whole");
@@ -45,6 +48,36 @@ fn a_turn_longer_than_a_frame_comes_back_in_one() {
     assert_eq!((damage, sealed), (None, Some(Sealed::Ended)));
     let verdict = verify(&*file, None).expect("evidence");
     assert!(verdict.totals.frames > 1);
+}
+
+#[test]
+fn a_turn_stands_where_its_records_are_however_long_its_line_is() {
+    let loss = |cpu| Loss {
+        cause: LossCause::RingFull { cpu },
+        lost: 1,
+        beside: 0,
+        since: MonoNs(1),
+        until: MonoNs(2),
+    };
+    let records: Vec<Vec<u8>> = (0..9).map(|at| record(at, at)).collect();
+    let turn = Turn {
+        batch: batch(records.iter().map(Vec::as_slice)),
+        losses: (0..200).map(loss).collect(),
+        ..Turn::default()
+    };
+    // Room for nothing of it, for the records alone, for all of it.
+    for room in [100, 2_000, 8_000, 16_000, 40_000] {
+        let mut writer = Writer::new(&head(), None);
+        let long = MAX_PAYLOAD - MARGIN - writer.pending_bytes() - room;
+        let filling = Entry::Cgroups(vec![(1, "x".repeat(long))]);
+        writer.entry(&filling);
+        assert!(writer.pending_bytes() > long, "it waits in the frame");
+        writer.turn(&turn);
+        let file = writer.seal(Sealed::Ended).to_vec();
+        let (entries, damage, _) = read(&file);
+        assert_eq!(damage, None, "room for {room}");
+        assert!(entries[1..] == [filling, Entry::Turn(turn.clone())]);
+    }
 }
 
 #[test]
