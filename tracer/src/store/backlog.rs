@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use crate::evidence::{Entry, Turn};
 use crate::model::{Batch, Loss, LossCause, MonoNs, decode, is_beside};
 
-/// Bytes of records that wait. On a quiet host that is minutes, on the busiest a fraction of a second.
+/// Bytes of turns that wait. On a quiet host that is minutes, on the busiest a fraction of a second.
 const MOST_BYTES: usize = 8 << 20;
+/// Bytes that wait beyond that of what in a turn is no record.
+const MOST_BESIDE: usize = 8 << 20;
 /// Entries that wait, records or not.
 const MOST_ENTRIES: usize = 64 << 10;
 
@@ -45,7 +47,7 @@ impl Backlog {
 
     /// Takes a turn; of one that comes when the room is used up, what is no record.
     pub(super) fn turn(&mut self, turn: &Turn) {
-        let bytes = turn.batch.bytes();
+        let bytes = turn.batch.bytes() + beside(turn);
         let has_room = !self.is_closed
             && self.bytes + bytes <= MOST_BYTES
             && self.entries.len() < MOST_ENTRIES;
@@ -64,7 +66,13 @@ impl Backlog {
             ..turn.clone()
         };
         let tells = !rest.losses.is_empty() || rest.asked.is_some();
-        if tells && self.entries.len() < MOST_ENTRIES {
+        let bytes = beside(&rest);
+        let has_room = self.entries.len() < MOST_ENTRIES;
+        if !has_room || self.bytes + bytes > MOST_BYTES + MOST_BESIDE {
+            return self.lost.add_losses(&rest.losses);
+        }
+        if tells {
+            self.bytes += bytes;
             self.entries.push_back(Entry::Turn(rest));
         }
     }
@@ -101,7 +109,7 @@ impl Backlog {
             false => self.entries.pop_front(),
         };
         if let Some(Entry::Turn(turn)) = &entry {
-            let bytes = turn.batch.bytes();
+            let bytes = turn.batch.bytes() + beside(turn);
             self.bytes = self.bytes.saturating_sub(bytes);
         }
         entry
@@ -122,6 +130,12 @@ impl Backlog {
         });
         waiting.sum()
     }
+}
+
+/// How many bytes of memory a turn takes beside its records.
+fn beside(turn: &Turn) -> usize {
+    let answers = turn.asked.as_ref().map_or(&[][..], |asked| &asked.answers);
+    size_of::<Entry>() + size_of_val(turn.losses.as_slice()) + size_of_val(answers)
 }
 
 impl Lost {
@@ -203,6 +217,11 @@ mod tests {
         std::iter::from_fn(|| backlog.pop(MonoNs(99))).collect()
     }
 
+    /// How many records of one turn have room.
+    fn fitting() -> usize {
+        (MOST_BYTES - size_of::<Entry>()) / record(0).len()
+    }
+
     #[test]
     fn what_fits_is_handed_out_as_it_came() {
         let mut backlog = Backlog::default();
@@ -222,7 +241,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_one_loss_behind_what_does_and_before_the_end() {
         let mut backlog = Backlog::default();
-        let fits = MOST_BYTES / record(0).len();
+        let fits = fitting();
         let many: Vec<u64> = (0..fits as u64).collect();
         backlog.turn(&turn(&many));
         backlog.turn(&turn(&[7000, 7005, 6999]));
@@ -266,11 +285,38 @@ mod tests {
     #[test]
     fn what_would_fit_behind_a_gap_belongs_to_it() {
         let mut backlog = Backlog::default();
-        let all_but_one = MOST_BYTES / record(0).len() - 1;
+        let all_but_one = fitting() - 1;
         backlog.turn(&turn(&vec![1; all_but_one]));
         backlog.turn(&turn(&[2, 3]));
         backlog.turn(&turn(&[4]));
         assert_eq!((backlog.lost(), backlog.waiting()), (3, all_but_one as u64));
+    }
+
+    #[test]
+    fn losses_for_which_there_is_no_room_count_with_what_is_lost() {
+        let mut backlog = Backlog::default();
+        backlog.turn(&turn(&vec![5; fitting() + 1]));
+        let loss = |lost| Loss {
+            beside: 0,
+            cause: LossCause::RingFull { cpu: 0 },
+            lost,
+            since: MonoNs(1),
+            until: MonoNs(2),
+        };
+        let telling = Turn {
+            losses: vec![loss(1)],
+            ..turn(&[])
+        };
+        let turns = 2 * (MOST_BYTES + MOST_BESIDE) / beside(&telling);
+        for _ in 0..turns {
+            backlog.turn(&telling);
+        }
+        assert!(backlog.entries.len() < turns, "there is room for all");
+        let told = drain(&mut backlog).into_iter().map(|entry| match entry {
+            Entry::Turn(turn) => turn.losses.iter().map(|loss| loss.lost).sum::<u64>(),
+            _ => 0,
+        });
+        assert_eq!(told.sum::<u64>(), (fitting() + 1 + turns) as u64);
     }
 
     #[test]
