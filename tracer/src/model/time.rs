@@ -34,13 +34,13 @@ impl WallClock {
     /// Relates the two clocks, both read at the same moment: `wall_ns` since the Unix epoch, UTC.
     pub fn new(mono: MonoNs, wall_ns: i128) -> Self {
         Self {
-            offset_ns: wall_ns - i128::from(mono.0),
+            offset_ns: wall_ns.saturating_sub(i128::from(mono.0)),
         }
     }
 
     /// Returns the wall-clock time of `mono` in nanoseconds since the Unix epoch, UTC.
     pub fn unix_ns(&self, mono: MonoNs) -> i128 {
-        self.offset_ns + i128::from(mono.0)
+        self.offset_ns.saturating_add(i128::from(mono.0))
     }
 }
 

@@ -221,7 +221,9 @@ impl<T: Teller> Course<T> {
         emptied: bool,
     ) -> Result<(), Failure> {
         self.taken.records += batch.len() as u64;
-        self.taken.lost += losses.iter().map(|loss| loss.lost).sum::<u64>();
+        for loss in &losses {
+            self.taken.lost = self.taken.lost.saturating_add(loss.lost);
+        }
         if self.only_counted {
             return self.let_asker_hear(batch);
         }
@@ -409,8 +411,13 @@ impl<T: Teller> Course<T> {
             false => 0,
         };
         self.telling.teller.end(&summary, end)?;
-        let missing = summary.evicted + summary.not_followed;
-        let is_whole = self.taken.lost + summary.lost + missing == 0;
+        let missing = [
+            self.taken.lost,
+            summary.lost,
+            summary.evicted,
+            summary.not_followed,
+        ];
+        let is_whole = missing.iter().all(|&missing| missing == 0);
         Ok(match is_whole && !self.telling.teller.is_failed() {
             true => Exit::Done,
             false => Exit::Incomplete,

@@ -87,7 +87,7 @@ impl Findings {
             Output::Change(change) if !change.is_listener() => self.change(change),
             Output::Timeline(timeline) if !timeline.is_listener() => self.timeline(timeline),
             Output::Loss(loss) => {
-                self.lost += loss.changes();
+                self.lost = self.lost.saturating_add(loss.changes());
                 self.ports.lose(loss.until);
             }
             _ => {}
@@ -117,7 +117,7 @@ impl Findings {
     ///
     /// [`FindingKind::ALL`]: crate::model::FindingKind::ALL
     pub fn finish(self, end: MonoNs, evicted: u64, kernel: &[Comparison]) -> Vec<Finding> {
-        let is_least = self.lost + evicted > 0;
+        let is_least = self.lost > 0 || evicted > 0;
         let mut judged: Vec<Judged> = self.staying.judge(end);
         judged.extend(self.connects.judge());
         judged.extend(self.ports.judge());

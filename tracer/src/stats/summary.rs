@@ -69,8 +69,8 @@ impl SummaryBuilder {
                 self.hidden.add_change(change);
             }
             Output::Loss(loss) => {
-                self.lost += loss.changes();
-                self.lost_beside += loss.beside;
+                self.lost = self.lost.saturating_add(loss.changes());
+                self.lost_beside = self.lost_beside.saturating_add(loss.beside);
             }
             Output::Held(_) => {}
             // Each connection that changed is told exactly once.

@@ -98,7 +98,7 @@ impl TimeWait {
         match output {
             Output::Change(change) => self.change(change),
             Output::Timeline(timeline) => self.timeline(timeline),
-            Output::Loss(loss) => self.lost += loss.lost,
+            Output::Loss(loss) => self.lost = self.lost.saturating_add(loss.lost),
             Output::Held(held) => self.hold(*held),
         }
     }
