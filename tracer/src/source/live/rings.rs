@@ -86,14 +86,15 @@ struct Ring {
     head: u64,
 }
 
-/// The next record of a ring. The oldest is the least.
+/// The next record of a ring. The oldest is the least; of two of the same moment the larger one, as a process, told with the
+/// moment of the change that showed it, comes before that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Next {
     at: MonoNs,
+    bytes: Reverse<u64>,
     ring: usize,
     /// Where it begins, in words from the begin of all pages.
     word: usize,
-    bytes: u64,
 }
 
 impl Rings {
@@ -147,9 +148,9 @@ impl Rings {
             let Reverse(next) = *oldest;
             // SAFETY: it lies between the ring's ends: the kernel side has written it, and writes there again only when the tail is
             // behind it, which is told at the end of a drain.
-            batch.push(unsafe { self.pages.bytes(next.word, next.bytes as usize) });
+            batch.push(unsafe { self.pages.bytes(next.word, next.bytes.0 as usize) });
             let ring = &mut self.rings[next.ring];
-            ring.tail += next.bytes;
+            ring.tail += next.bytes.0;
             match ring.next(next.ring, now, &self.pages) {
                 Some(following) => *oldest = Reverse(following),
                 None => drop(PeekMut::pop(oldest)),
@@ -228,7 +229,7 @@ impl Ring {
                 ring: number,
                 word,
                 // What is left of the page then: nobody will decode it, and that is an error.
-                bytes: if is_whole { size } else { rest },
+                bytes: Reverse(if is_whole { size } else { rest }),
             };
             return (next.at < now).then_some(next);
         }

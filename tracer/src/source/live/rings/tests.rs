@@ -96,6 +96,18 @@ fn records_of_several_rings_come_in_the_order_of_their_times() {
 }
 
 #[test]
+fn of_two_of_the_same_moment_the_larger_comes_first() {
+    let mut rings = rings();
+    let mut written = [0; 2];
+    // A process, and behind it the change that showed it, which found room in the first ring.
+    assert!(rings.write(1, &mut written[1], 10, 976));
+    assert!(rings.write(0, &mut written[0], 10, 128));
+    rings.show(0, written[0]);
+    rings.show(1, written[1]);
+    assert_eq!(drained(&mut rings, 20), (vec![(10, 1), (10, 0)], true));
+}
+
+#[test]
 fn what_is_younger_than_the_look_waits_for_the_next_one() {
     let mut rings = rings();
     let mut written = [0; 2];
