@@ -10,7 +10,7 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use tracer_ebpf::{LossCounter, PAGE_BYTES, is_beside};
 
-use crate::rings::{Between, add, reserve, submit};
+use crate::rings::{Between, add, replace, reserve, submit};
 
 /// What each CPU lost, by its number; the agent makes room for each before loading, and reads it as memory.
 #[map]
@@ -112,32 +112,71 @@ pub(crate) unsafe fn begin<R>(record: *mut R, kind: u16, mono_ns: u64) {
 }
 
 /// Counts a record that found no room.
-///
-/// Another program of this CPU may come between any two steps and count its own, so numbers are added to in one step, and the
-/// moment of the last loss is never set back.
 #[inline(always)]
 pub(crate) fn count_lost(kind: u16, mono_ns: u64) {
+    count_lost_one(u64::from(is_beside(kind)), mono_ns);
+}
+
+/// Counts a record that found no room, of a change or beside them.
+///
+/// Another program of this CPU may come between any two steps and count its own, so numbers are added to in one step, and the
+/// moment of the last loss is never set back. The agent may read between any two of them: a count without its time would be a loss
+/// that nobody places, so the count comes after its time. Had the agent begun a new interval meanwhile, the count may belong to that one, which
+/// then begins here.
+///
+/// A global function, for the reasons of [`find_room`](crate::rings): it is rarely called.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn count_lost_one(is_beside: u64, mono_ns: u64) -> u64 {
     // SAFETY: the helper takes nothing and only reads a number.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let Some(counter) = LOSSES.get_ptr_mut(cpu) else {
-        return;
+        return 0;
     };
-    let epoch = EPOCH.get(0).map_or(0, |epoch| *epoch);
     // SAFETY: the pointer is to this CPU's element of the map, which outlives the program.
     unsafe {
-        if (*counter).lost == 0 || (*counter).epoch != epoch {
-            (&raw mut (*counter).epoch).write_volatile(epoch);
+        if (*counter).changes == 0 && (*counter).beside == 0 {
             (&raw mut (*counter).since_ns).write_volatile(mono_ns);
         }
-        // The agent may read between any two of these writes: a count without its time would be a
-        // loss that nobody places, so the count comes last.
-        let until = &raw mut (*counter).until_ns;
-        if until.read_volatile() < mono_ns {
-            until.write_volatile(mono_ns);
+        begin_interval(counter, mono_ns);
+        not_before(&raw mut (*counter).until_ns, mono_ns);
+        match is_beside {
+            0 => add(&raw mut (*counter).changes, 1),
+            _ => add(&raw mut (*counter).beside, 1),
         }
-        if is_beside(kind) {
-            add(&raw mut (*counter).beside, 1);
+        begin_interval(counter, mono_ns);
+    }
+    0
+}
+
+/// Begins an interval of losses if the agent asked for a new one since the last.
+#[inline(always)]
+unsafe fn begin_interval(counter: *mut LossCounter, mono_ns: u64) {
+    let Some(epoch) = EPOCH.get_ptr(0) else {
+        return;
+    };
+    // SAFETY: the caller has this CPU's element of the map, and the other one is the agent's.
+    unsafe {
+        let epoch = epoch.read_volatile();
+        if (*counter).epoch != epoch {
+            (&raw mut (*counter).since_ns).write_volatile(mono_ns);
+            (&raw mut (*counter).epoch).write_volatile(epoch);
         }
-        add(&raw mut (*counter).lost, 1);
+    }
+}
+
+/// Sets a moment, unless it is later already.
+#[inline(always)]
+unsafe fn not_before(moment: *mut u64, mono_ns: u64) {
+    // Who comes between is later, and does not come between for ever.
+    const TRIES: u32 = 4;
+    for _ in 0..TRIES {
+        // SAFETY: the caller has a word of a map.
+        unsafe {
+            let there = moment.read_volatile();
+            if there >= mono_ns || replace(moment, there, mono_ns) == there {
+                return;
+            }
+        }
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     filter::Halves,
     loaded::{configured, placed, present},
     minisocks::probe,
-    rings::Between,
+    rings::{Between, exchange},
     typed::{Typed, read, write_halves},
 };
 
@@ -55,6 +55,9 @@ static TOLD: Array<u64> = Array::with_max_entries(SLOTS, 0);
 /// Where paths are put together: each with room for one more name behind its end.
 #[repr(C)]
 struct Paths {
+    /// Not zero while a program uses it: where a kernel lets another task's come between, that one tells its process at the
+    /// next occasion.
+    is_taken: u64,
     exe: [u8; EXE_SIZE + NAME_SIZE],
     cgroup: [u8; 512 + NAME_SIZE],
 }
@@ -195,7 +198,7 @@ impl Task {
 }
 
 /// Tells the current process, whose number stands in the low half of `this`, and its incarnation above that; returns 0 where
-/// there was no room.
+/// it could not.
 ///
 /// A global function, which the verifier checks once and by itself: followed from every place that calls it, the loops
 /// up the paths took a third of a second.
@@ -205,6 +208,19 @@ pub(crate) extern "C" fn tell_current(this: u64, mono_ns: u64) -> u64 {
     let Some(paths) = PATHS.get_ptr_mut(0) else {
         return 0;
     };
+    // SAFETY: the pointer is to this CPU's element of the map, which outlives the program.
+    unsafe {
+        if exchange(&raw mut (*paths).is_taken, 1) != 0 {
+            return 0;
+        }
+        let sent = tell_with(paths, this, mono_ns);
+        (&raw mut (*paths).is_taken).write_volatile(0);
+        u64::from(sent)
+    }
+}
+
+#[inline(always)]
+unsafe fn tell_with(paths: *mut Paths, this: u64, mono_ns: u64) -> bool {
     // SAFETY: offsets come from the kernel's own types, and the verifier checks them; what it does not follow is read
     // with helpers that cannot fault.
     unsafe {
@@ -225,7 +241,7 @@ pub(crate) extern "C" fn tell_current(this: u64, mono_ns: u64) -> u64 {
         if write_cgroup() != 0 {
             flags |= told::CGROUP_PATH;
         }
-        let sent = emit_silently(
+        emit_silently(
             Between::Interrupts,
             KIND_PROCESS,
             mono_ns,
@@ -254,8 +270,7 @@ pub(crate) extern "C" fn tell_current(this: u64, mono_ns: u64) -> u64 {
                 }
                 (*record).known = flags;
             },
-        );
-        u64::from(sent)
+        )
     }
 }
 

@@ -116,13 +116,14 @@ pub const STATE_CHANGE_SIZE: usize = size_of::<StateChangeRecord>();
 /// What one CPU could not write into its ring buffers, as a value of the `LOSSES` map.
 ///
 /// The agent writes a new number into the `EPOCH` map each time it has read the counters; the
-/// first loss after that starts a new interval.
+/// first loss after that starts a new interval. The numbers stand first, and are to be read first: the
+/// kernel side writes them last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct LossCounter {
-    /// Records lost since the object was loaded.
-    pub lost: u64,
-    /// How many of these told of no change.
+    /// Records of state changes lost since the object was loaded.
+    pub changes: u64,
+    /// The same of records that tell of no change.
     pub beside: u64,
     /// The epoch in which `since_ns` was written.
     pub epoch: u64,
@@ -138,9 +139,9 @@ impl LossCounter {
 
     /// Makes it of the words that a map holds.
     pub fn from_words(words: [u64; Self::WORDS]) -> Self {
-        let [lost, beside, epoch, since_ns, until_ns] = words;
+        let [changes, beside, epoch, since_ns, until_ns] = words;
         Self {
-            lost,
+            changes,
             beside,
             epoch,
             since_ns,

@@ -207,12 +207,26 @@ fn give_back(ends: *mut RingEnds) {
 ///
 /// `BPF_XCHG`, since Linux 5.12 (arm64: 5.18). The compiler's own atomics do not have it for this machine.
 #[inline(always)]
-unsafe fn exchange(place: *mut u64, mut value: u64) -> u64 {
+pub(crate) unsafe fn exchange(place: *mut u64, mut value: u64) -> u64 {
     // SAFETY: the caller has a word of a map.
     unsafe {
         asm!("{value} = xchg_64({place} + 0, {value})", place = in(reg) place, value = inout(reg) value);
     }
     value
+}
+
+/// Writes a word where `expected` stands, and returns what stood there, at once and in order with all before and behind it.
+///
+/// # Kernel
+///
+/// `BPF_CMPXCHG`, since Linux 5.12 (arm64: 5.18); what is expected stands in r0.
+#[inline(always)]
+pub(crate) unsafe fn replace(place: *mut u64, mut expected: u64, value: u64) -> u64 {
+    // SAFETY: the caller has a word of a map.
+    unsafe {
+        asm!("r0 = cmpxchg_64({place} + 0, r0, {value})", place = in(reg) place, value = in(reg) value, inout("r0") expected);
+    }
+    expected
 }
 
 /// Adds to a word at once and in order with all before and behind it, as a full barrier does.

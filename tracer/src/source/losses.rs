@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{Ordering, fence};
 
 use aya::programs::ProgramFd;
 use tracer_ebpf::LossCounter;
@@ -30,7 +31,7 @@ pub(super) struct Losses {
 /// What has been told of one CPU.
 #[derive(Clone, Copy, Default)]
 struct Cpu {
-    told: u64,
+    told_changes: u64,
     told_beside: u64,
     /// A moment before a loss that is not told yet, where the counter does not say when it began.
     floor: Option<MonoNs>,
@@ -74,7 +75,7 @@ impl Losses {
 
     /// The counter of a CPU; `None` where there are no more.
     ///
-    /// The kernel side writes `lost` last, and here it is read first: what stands beside it is never older.
+    /// The kernel side writes the numbers last, and here they are read first: the times are never older.
     fn counter(&self, cpu: usize) -> Option<LossCounter> {
         let mut words = [0; LossCounter::WORDS];
         for (index, word) in words.iter_mut().enumerate() {
@@ -93,18 +94,17 @@ impl Losses {
                 self.cpus.push(Cpu::default());
             }
             let cpu = &mut self.cpus[number];
-            let Some(lost) = counter.lost.checked_sub(cpu.told).filter(|&lost| lost > 0) else {
+            let changes = counter.changes.saturating_sub(cpu.told_changes);
+            let beside = counter.beside.saturating_sub(cpu.told_beside);
+            if changes + beside == 0 {
                 continue;
-            };
-            cpu.told = counter.lost;
-            // It may have been written after what was read of the others.
-            let beside = counter.beside.saturating_sub(cpu.told_beside).min(lost);
-            cpu.told_beside += beside;
+            }
+            (cpu.told_changes, cpu.told_beside) = (counter.changes, counter.beside);
             let since = MonoNs(counter.since_ns);
             losses.push(Loss {
                 beside,
                 cause: LossCause::RingFull { cpu: number as u32 },
-                lost,
+                lost: changes + beside,
                 since: cpu.floor.take().map_or(since, |floor| floor.min(since)),
                 until: MonoNs(counter.until_ns),
             });
@@ -123,10 +123,14 @@ impl Losses {
     fn begin_epoch(&mut self) {
         self.epoch_now += 1;
         self.epoch.store(0, self.epoch_now);
+        // The second look comes after the kernel side can see the new number.
+        fence(Ordering::SeqCst);
         for number in 0..self.cpus.len() {
-            let lost = self.counter(number).map_or(0, |counter| counter.lost);
+            let Some(counter) = self.counter(number) else {
+                continue;
+            };
             let cpu = &mut self.cpus[number];
-            if lost > cpu.told {
+            if (counter.changes, counter.beside) != (cpu.told_changes, cpu.told_beside) {
                 cpu.floor = Some(self.read_at);
             }
         }
