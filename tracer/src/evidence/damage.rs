@@ -20,7 +20,7 @@ pub enum EvidenceError {
     Header,
     /// It is of a later version.
     #[error(
-        "the file is of version {0} of the format, and this tracer reads up to version {known}: a later one will",
+        "the file is of version {0} of the format, and this tracer reads versions 1 to {known}: a later one may read it",
         known = super::layout::VERSION
     )]
     Version(u16),

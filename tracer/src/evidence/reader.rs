@@ -148,7 +148,12 @@ impl<R: Read> Reader<R> {
                 offset,
                 frame,
                 what,
-            })) => self.damage(offset, frame, what),
+            })) => {
+                // Whatever it was to be, nothing belongs there.
+                let is_behind = self.seal.is_some() && !matches!(what, What::Read(_));
+                let what = if is_behind { What::BehindEnd } else { what };
+                self.damage(offset, frame, what);
+            }
             Some(Ok(frame)) => self.whole(frame),
         }
     }

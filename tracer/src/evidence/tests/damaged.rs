@@ -62,6 +62,37 @@ fn a_file_cut_at_any_byte_gives_what_is_whole_before() {
 }
 
 #[test]
+fn whatever_follows_the_end_is_told_and_costs_nothing_before_it() {
+    let (entries, file) = (entries(), file(&entries(), 3));
+    let frames = frames(&file);
+    let zeros = vec![0; 4096];
+    let half = &file[frames[0].start..frames[0].end - 1];
+    let text = b"# a note that somebody appended to the file, for the others".as_slice();
+    for more in [
+        &zeros[..],
+        &zeros[..5],
+        &file[frames[0].clone()],
+        half,
+        text,
+    ] {
+        let longer = [&file[..], more].concat();
+        let told = told(&longer);
+        assert!(!told.is_empty());
+        let is_behind = |(_, what): &(u64, What)| *what == What::BehindEnd;
+        let (order, rest): (Vec<_>, Vec<_>) = told
+            .iter()
+            .partition(|(_, what)| matches!(what, What::Order { .. }));
+        assert!(rest.iter().all(|told| is_behind(told)), "{told:?}");
+        // A frame of before says which one it was.
+        assert!(order.is_empty() != rest.is_empty(), "{told:?}");
+        let (read, damage, is_sealed) = shown(&longer).expect("a whole header");
+        assert_eq!(read, entries);
+        assert_eq!(damage.map(|damage| damage.offset), Some(file.len() as u64));
+        assert!(is_sealed);
+    }
+}
+
+#[test]
 fn a_flip_of_any_bit_is_named_by_its_frame_and_costs_no_other() {
     // A head, a turn with a loss and an answer, and an end, a frame each.
     let entries: Vec<Entry> = [0, 9, 12].map(|at| entries()[at].clone()).into();

@@ -83,7 +83,7 @@ fn a_later_version_is_refused_by_its_number() {
     assert!(matches!(error, EvidenceError::Version(3)), "{error}");
     let error = error.to_string();
     assert!(
-        error.contains("version 3") && error.contains("up to version 2"),
+        error.contains("version 3") && error.contains("versions 1 to 2"),
         "{error}"
     );
 }
