@@ -69,24 +69,50 @@ pub const fn last_pages_for(pages: u32) -> u32 {
     }
 }
 
+/// Where a ring lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingPlace {
+    /// Its number among all.
+    pub ring: u32,
+    /// Its first page, of all.
+    pub first: u32,
+    /// How many pages it has.
+    pub pages: u32,
+}
+
 impl RingConfig {
     /// How many rings there are: first the first ones of all CPUs, then the others, CPU by CPU.
     pub const fn rings(&self) -> u32 {
         self.cpus * RINGS_OF_CPU
     }
 
-    /// Where the pages of a ring begin, and how many it has.
-    pub const fn place(&self, ring: u32) -> (u32, u32) {
+    /// Where a ring lies.
+    pub const fn place(&self, ring: u32) -> RingPlace {
         if ring < self.cpus {
-            return (ring * self.pages, self.pages);
+            return self.place_of(ring, 0);
         }
-        let nth = ring - self.cpus;
-        let both = INNER_PAGES + self.last_pages;
-        let first = self.cpus * self.pages + nth / 2 * both;
-        match nth % 2 {
-            0 => (first, INNER_PAGES),
+        let others = RINGS_OF_CPU - 1;
+        let other = ring - self.cpus;
+        self.place_of(other / others, 1 + other % others)
+    }
+
+    /// Where a ring of a CPU lies, the first, second or third.
+    #[inline(always)]
+    pub const fn place_of(&self, cpu: u32, nth: u32) -> RingPlace {
+        if nth == 0 {
+            return RingPlace {
+                ring: cpu,
+                first: cpu * self.pages,
+                pages: self.pages,
+            };
+        }
+        let ring = self.cpus + cpu * (RINGS_OF_CPU - 1) + nth - 1;
+        let first = self.cpus * self.pages + cpu * (INNER_PAGES + self.last_pages);
+        let (first, pages) = match nth {
+            1 => (first, INNER_PAGES),
             _ => (first + INNER_PAGES, self.last_pages),
-        }
+        };
+        RingPlace { ring, first, pages }
     }
 
     /// How many pages all rings have.

@@ -9,7 +9,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, RingBuf},
 };
-use tracer_ebpf::{INNER_PAGES, PAGE_BYTES, PAGE_ENDS, Page, RINGS_OF_CPU, RingEnds};
+use tracer_ebpf::{PAGE_BYTES, PAGE_ENDS, Page, RINGS_OF_CPU, RingConfig, RingEnds, RingPlace};
 
 use crate::loaded::configured;
 
@@ -48,7 +48,8 @@ pub(crate) struct Room {
 #[derive(Clone, Copy)]
 pub(crate) enum Between {
     /// Interrupts, whose programs have ended when this one goes on: it is on a tracepoint, or on a function that is called
-    /// with softirqs off. (A kernel with PREEMPT_RT lets other tasks come between here, too: their records then find less room.)
+    /// with softirqs off. (A kernel with PREEMPT_RT lets other tasks come between here, too, and so may kernels that are newer
+    /// than those that were tried: their records then find less room.)
     Interrupts,
     /// Other tasks, for as long as the scheduler likes: it is on another function (`__bpf_prog_enter_recur` keeps it on its CPU, no
     /// more). So it leaves the first ring, through which most goes, to the others while it can.
@@ -105,18 +106,14 @@ pub(crate) extern "C" fn find_room(size: u64, from_last: u64) -> u64 {
 /// Finds room in one of the rings of a CPU, unless another program has that ring.
 #[inline(always)]
 fn in_ring(size: u64, cpu: u32, nth: u32) -> Option<u64> {
-    let cpus = configured!(rings.cpus);
-    let pages = configured!(rings.pages);
-    if nth == 0 {
-        return within(size, cpu, cpu * pages, pages);
-    }
-    let last_pages = configured!(rings.last_pages);
-    let ring = cpus + cpu * (RINGS_OF_CPU - 1) + nth - 1;
-    let first = cpus * pages + cpu * (INNER_PAGES + last_pages);
-    match nth {
-        1 => within(size, ring, first, INNER_PAGES),
-        _ => within(size, ring, first + INNER_PAGES, last_pages),
-    }
+    let rings = RingConfig {
+        cpus: configured!(rings.cpus),
+        pages: configured!(rings.pages),
+        stores_in_order: 0,
+        last_pages: configured!(rings.last_pages),
+    };
+    let RingPlace { ring, first, pages } = rings.place_of(cpu, nth);
+    within(size, ring, first, pages)
 }
 
 /// Takes a ring and finds room in it; gives it back where there is none.

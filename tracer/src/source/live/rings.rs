@@ -19,7 +19,7 @@ use std::collections::binary_heap::PeekMut;
 use std::sync::atomic::{Ordering, fence};
 
 use aya::util::{nr_cpus, online_cpus};
-use tracer_ebpf::{PAGE_BYTES, PAGE_ENDS, RingConfig, RingEnds, last_pages_for};
+use tracer_ebpf::{PAGE_BYTES, PAGE_ENDS, RingConfig, RingEnds, RingPlace, last_pages_for};
 
 use super::mapped::MappedArray;
 use crate::model::{Batch, MonoNs};
@@ -33,15 +33,15 @@ const TAIL: usize = std::mem::offset_of!(RingEnds, tail) / size_of::<u64>();
 const HEADER_BYTES: u64 = 16;
 /// How far the clock of one CPU may be behind that of another, or a look into memory come before the look at the clock that stands
 /// before it: by a wide margin. In nanoseconds.
-const CLOCK_MARGIN_NS: u64 = 1_000;
+pub const CLOCK_MARGIN_NS: u64 = 1_000;
 
 /// Bytes of all CPUs' rings together where nobody says.
 const USUAL_BYTES: u32 = 8 << 20;
 /// Bytes of each CPU's then, at least.
 const USUAL_BYTES_OF_CPU: u32 = 512 << 10;
 
-/// Returns how large the rings shall be of which all together have so many bytes, or as many as is usual: no more, but that
-/// each has a page.
+/// Returns how large the rings shall be of which the first ones of all CPUs have so many bytes together, or as many as is
+/// usual: no more, but that each has a page. The others come on top.
 pub(super) fn ring_config(bytes: Option<u32>) -> RingConfig {
     // One that appears later shares another one's.
     let highest = online_cpus().ok().and_then(|cpus| cpus.into_iter().max());
@@ -106,10 +106,10 @@ impl Rings {
         sleeping: MappedArray,
     ) -> Self {
         let rings = (0..config.rings()).map(|ring| {
-            let (first, count) = config.place(ring);
+            let RingPlace { first, pages, .. } = config.place(ring);
             Ring {
                 first_word: first as usize * PAGE_BYTES / size_of::<u64>(),
-                bytes: u64::from(count) * PAGE,
+                bytes: u64::from(pages) * PAGE,
                 tail: 0,
                 head: 0,
             }

@@ -180,8 +180,9 @@ fn sizes_are_no_larger_than_was_asked_for() {
 fn no_two_rings_share_a_page() {
     let mut pages: Vec<u32> = (0..CONFIG.rings())
         .flat_map(|ring| {
-            let (first, count) = CONFIG.place(ring);
-            first..first + count
+            let place = CONFIG.place(ring);
+            assert_eq!(place.ring, ring);
+            place.first..place.first + place.pages
         })
         .collect();
     pages.sort_unstable();
