@@ -210,8 +210,8 @@ pub struct TraceArgs {
     /// where the kernel allows it, else timer, else diag.
     #[arg(long, value_enum, value_name = "METHOD", default_value_t = TimeWaitArg::Auto)]
     pub time_wait: TimeWaitArg,
-    /// Size of the ring buffers of all CPUs together, such as 64M; each CPU's is rounded down to a power of two, and has
-    /// a smaller one beside it. Without it, 8M, or 512K for each CPU if that is more.
+    /// Size of the ring buffers of all CPUs together, such as 64M; each CPU's is rounded down to a power of two, and two
+    /// smaller ones beside it come on top. Without it, 8M, or 512K for each CPU if that is more.
     #[arg(long, value_name = "BYTES", value_parser = parse_ring_size)]
     pub ring_size: Option<RingSize>,
     /// Most connections followed at once; beyond it the oldest is let go, and counted.

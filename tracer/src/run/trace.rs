@@ -30,7 +30,7 @@ use crate::privilege::Confinement;
 use crate::source::asking::Asking;
 use crate::source::clock::boot_time;
 use crate::source::hz::HzWatch;
-use crate::source::live::{Hook, Live};
+use crate::source::live::{BEHIND_NS, Hook, Live};
 use crate::source::netns::Resolved;
 use crate::source::{cgroup, owners, snapshot, timewait_ages};
 use crate::store::Recorder;
@@ -221,7 +221,8 @@ impl<T: Teller> Tracing<T> {
         let mut told_at = looked_at;
         let mut clock_at = looked_at;
         loop {
-            let now = boot_time();
+            // What is older than this has been read when that has emptied the ring buffers.
+            let now = MonoNs(boot_time().0.saturating_sub(BEHIND_NS));
             let emptied = self.read()?;
             self.ask(boot_time());
             if emptied {

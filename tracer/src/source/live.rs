@@ -31,6 +31,7 @@ pub(super) use attach::OBJECT;
 pub use error::LiveError;
 pub use hidden::{Method, MethodChoice};
 pub(super) use mapped::MappedArray;
+pub use rings::CLOCK_MARGIN_NS as BEHIND_NS;
 pub use tracer_ebpf::ABI_VERSION;
 
 /// By when what one CPU wrote is seen by another one, by a wide margin: a store waits for its cache line, not longer.
@@ -100,7 +101,7 @@ pub struct Live {
     pub tells_resets: bool,
     /// The kernel's reasons for these; none where it tells none.
     pub reset_reasons: ResetReasons,
-    /// Size of the ring buffers of all CPUs together in bytes.
+    /// Size of the first ring buffers of all CPUs together in bytes: what is asked for. Smaller ones come on top.
     pub ring_bytes: u32,
     rings: Rings,
     /// Wakes the agent.
@@ -172,7 +173,7 @@ impl Live {
         Ok(())
     }
 
-    /// Moves the records into `batch` that were made before, until there are no more or the batch is full. Returns
+    /// Moves the records into `batch` that were made [`BEHIND_NS`] before this call or earlier, until there are no more or the batch is full. Returns
     /// whether there are no more.
     pub fn drain(&mut self, batch: &mut Batch) -> bool {
         if let Some(log) = &mut self.log {

@@ -8,7 +8,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use aya::maps::{MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint};
-use aya::util::nr_cpus;
+use aya::util::{nr_cpus, online_cpus};
 use aya::{Btf as KernelBtf, Ebpf, EbpfLoader, Endianness};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -329,10 +329,14 @@ fn finish(
     })
 }
 
-/// How many CPUs there may ever be: their numbers are below it.
+/// One more than the greatest number that a CPU has or may ever have: their numbers need not be without gaps.
 fn possible_cpus() -> Result<u32, LiveError> {
     let (path, cause) = match nr_cpus() {
-        Ok(count) => return Ok(u32::try_from(count).unwrap_or(u32::MAX)),
+        Ok(count) => {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            let greatest = online_cpus().ok().and_then(|cpus| cpus.into_iter().max());
+            return Ok(greatest.map_or(count, |greatest| count.max(greatest + 1)));
+        }
         Err(failed) => failed,
     };
     Err(LiveError::Map {
