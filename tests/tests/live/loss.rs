@@ -85,10 +85,11 @@ fn seen_and_lost_are_all_that_was_caused() {
     for ends in within {
         for life in both(&trace, ends) {
             let whole = life.segments.iter().all(|one| one.known);
-            let clear = trace.losses().all(|loss| ended_before(life, loss));
+            let clear = trace.losses().all(|loss| is_clear_of(life, loss));
+            let losses: Vec<_> = trace.losses().collect();
             assert!(
                 !whole || clear,
-                "the loss may have touched it: {life:?}\n{trace}"
+                "the loss may have touched it: {life:?} {losses:?}\n{trace}"
             );
         }
     }
@@ -136,12 +137,16 @@ fn overlap(segment: &Segment, loss: &Loss) -> bool {
     start < loss.until_mono_ns && loss.since_mono_ns < start + ns
 }
 
-fn ended_before(life: &Timeline, loss: &Loss) -> bool {
+/// Whether a life ended before a loss, or began after it: each CPU has losses of its own, and who causes all of
+/// this may go on on another one.
+fn is_clear_of(life: &Timeline, loss: &Loss) -> bool {
     let end = life
         .segments
         .last()
         .and_then(|last| Some(last.start_mono_ns? + last.ns?));
-    life.ended.is_some() && end.is_some_and(|end| end <= loss.since_mono_ns)
+    let ended_before = life.ended.is_some() && end.is_some_and(|end| end <= loss.since_mono_ns);
+    let start = life.segments.first().and_then(|first| first.start_mono_ns);
+    ended_before || start.is_some_and(|start| start > loss.until_mono_ns)
 }
 
 fn both(trace: &Trace, ends: Ends) -> impl Iterator<Item = &Timeline> {
