@@ -7,8 +7,12 @@
 //! works on a map (`trace_call_bpf`, `bpf_prog_active`). A softirq that comes in between is missed,
 //! with all the packets that it takes in. The agent says so, as it should, and there is nothing to
 //! judge it by. With many tracers on few CPUs that does happen.
+//!
+//! What a kernel keeps from all programs, and says nothing of, is [`crate::unseen`]'s matter.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use crate::unseen::Unseen;
 
 /// How often a scenario is tried. Even three in a row without a conclusion have not been seen.
 const ATTEMPTS: usize = 5;
@@ -40,6 +44,7 @@ pub fn until_conclusive_classic(scenario: impl Fn()) {
 
 fn attempts(scenario: impl Fn(), doubt_failures: bool) {
     for attempt in 1..=ATTEMPTS {
+        let unseen = Unseen::watch();
         let Err(panic) = catch_unwind(AssertUnwindSafe(&scenario)) else {
             return;
         };
@@ -51,7 +56,14 @@ fn attempts(scenario: impl Fn(), doubt_failures: bool) {
             Err(_) if doubt_failures && attempt < ATTEMPTS => {
                 eprintln!("attempt {attempt}: failed, perhaps for what this kernel does not count");
             }
-            Err(panic) => resume_unwind(panic),
+            Err(panic) => match unseen.events().first() {
+                Some(event) if attempt < ATTEMPTS => {
+                    eprintln!(
+                        "attempt {attempt}: failed, while no program was shown this: {event}"
+                    );
+                }
+                _ => resume_unwind(panic),
+            },
         }
     }
 }

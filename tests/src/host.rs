@@ -97,6 +97,17 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// Returns whether a line of ftrace's tells of these hosts: it names an address of theirs.
+    pub fn is_told_in(&self, line: &str) -> bool {
+        let hosts = [&self.client, &self.server];
+        let names = |host: &&Host| {
+            line.contains(&host.ipv4.to_string()) || line.contains(&host.ipv6.to_string())
+        };
+        hosts.iter().any(names)
+    }
+}
+
 impl Default for Pair {
     fn default() -> Self {
         Self::new()

@@ -36,6 +36,7 @@ pub mod tracefs;
 pub mod tracer;
 pub mod traffic;
 pub mod truth;
+pub mod unseen;
 pub mod witness;
 
 use std::time::{Duration, Instant};

@@ -8,7 +8,8 @@ use std::path::Path;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::thread::UnshareFlags;
 
-const WHERE: &str = "/sys/kernel/tracing";
+/// Where it is then.
+pub const WHERE: &str = "/sys/kernel/tracing";
 
 /// Runs something in a mount namespace of its own that has tracefs; children started in it stay
 /// in it.

@@ -16,6 +16,7 @@ use tests::require_live;
 use tests::trace::Trace;
 use tests::tracer::{Hook, Tracer};
 use tests::truth::Truth;
+use tests::unseen::Unseen;
 use tests::witness::Witness;
 
 use super::stage::Stage;
@@ -120,6 +121,7 @@ fn until_undisturbed(scenes: &[NamedScene], prepare: fn(&Stage)) -> Result<Minut
 /// to, or the kernel left a tracer out.
 fn play(scenes: &[NamedScene], prepare: fn(&Stage)) -> Option<Minute> {
     let stage = Stage::new();
+    let unseen = Unseen::watch();
     prepare(&stage);
     let hosts = [&stage.pair.client, &stage.pair.server];
     let witnesses = hosts.map(Witness::of);
@@ -156,7 +158,9 @@ fn play(scenes: &[NamedScene], prepare: fn(&Stage)) -> Option<Minute> {
         let ended = all.filter(|truth| truth.has_ended() && truth.is_told_by(*method));
         tracer.wait_all_ended(ended.count());
     }
-    let left_out = tracers.values_mut().any(Tracer::was_left_out);
+    let is_of_stage = |event: &String| stage.pair.is_told_in(event);
+    let left_out =
+        tracers.values_mut().any(Tracer::was_left_out) || unseen.events().iter().any(is_of_stage);
     let stopped = tracers
         .into_iter()
         .map(|(method, tracer)| (method, tracer.stop()));
