@@ -35,7 +35,7 @@ use args::{Built, Part};
 use contender::Contender;
 use kernel_stats::KernelStats;
 use load::Load;
-use machine::Machine;
+use machine::{Machine, Mood};
 use report::Report;
 
 pub(crate) use args::Args;
@@ -100,7 +100,7 @@ fn measure(args: &Args, built: &Built) -> Result<Report> {
     let parts = args.parts();
     let has = |part| parts.contains(&part);
     let mut report = Report {
-        load_after: String::new(),
+        mood_after: Mood::default(),
         machine,
         workers: bench.workers,
         rounds: bench.rounds,
@@ -124,7 +124,7 @@ fn measure(args: &Args, built: &Built) -> Result<Report> {
     if has(Part::UserSpace) {
         report.pure = Some(pure::measure(&mut bench, &built.pure));
     }
-    report.load_after = Machine::read()?.load;
+    report.mood_after = Mood::read()?;
     Ok(report)
 }
 

@@ -1,7 +1,7 @@
 //! What the bench asks of bpf(2): to load a program, to attach it, a program's name, and to measure
 //! programs.
 //!
-//! **Owns:** every `unsafe` of this package.
+//! **Owns:** every `unsafe` of this package, but for the pace of the machine.
 //! **Never:** more of bpf(2) than the bench takes; the agent has aya for that.
 
 use std::ffi::CStr;

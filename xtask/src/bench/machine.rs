@@ -1,8 +1,11 @@
-//! What the figures are true for: the machine, and how busy it was.
+//! What the figures are true for: the machine, how busy it was, and how fast.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::asm;
 use std::fs;
 use std::process::Command;
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
@@ -14,10 +17,19 @@ pub(super) struct Machine {
     /// As the processor names itself; `None` where `/proc/cpuinfo` does not say.
     pub(super) processor: Option<String>,
     pub(super) cores: u32,
-    /// The load average of the last minute.
-    pub(super) load: String,
     /// The day, in UTC.
     pub(super) date: String,
+    pub(super) mood: Mood,
+}
+
+/// What of a machine changes by the minute.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mood {
+    /// The load average of the last minute.
+    pub(super) load: String,
+    /// Nanoseconds of a step of arithmetic that waits for the one before, with all cores at it: a multiplication and an addition,
+    /// four cycles. Twice as many where a neighbour has half of the core. `None` where it is not known how many cycles that is.
+    pub(super) step_ns: Option<f64>,
 }
 
 impl Machine {
@@ -25,8 +37,6 @@ impl Machine {
         let read =
             |file: &str| fs::read_to_string(file).with_context(|| format!("cannot read {file}"));
         let cores = thread::available_parallelism().context("cannot count the cores")?;
-        let load = read("/proc/loadavg")?;
-        let load = load.split_whitespace().next().unwrap_or_default();
         let processor = read("/proc/cpuinfo")?;
         let processor = processor.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
@@ -36,8 +46,55 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             processor,
             cores: u32::try_from(cores.get()).unwrap_or(u32::MAX),
-            load: load.to_owned(),
             date: cmd::read(Command::new("date").args(["--utc", "+%Y-%m-%d"]))?,
+            mood: Mood::read()?,
         })
     }
+}
+
+impl Mood {
+    pub(super) fn read() -> Result<Self> {
+        let load = fs::read_to_string("/proc/loadavg").context("cannot read /proc/loadavg")?;
+        let load = load.split_whitespace().next().unwrap_or_default();
+        let cores = thread::available_parallelism().context("cannot count the cores")?;
+        Ok(Self {
+            load: load.to_owned(),
+            step_ns: step_ns(cores.get()),
+        })
+    }
+}
+
+/// How long a step takes, the middle one of all cores.
+fn step_ns(cores: usize) -> Option<f64> {
+    if !cfg!(target_arch = "x86_64") {
+        return None;
+    }
+    let mut took = thread::scope(|scope| {
+        let walks: Vec<_> = (0..cores).map(|_| scope.spawn(walk)).collect();
+        let joined = walks.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.filter_map(Result::ok).collect::<Vec<f64>>()
+    });
+    took.sort_by(f64::total_cmp);
+    took.get(took.len() / 2).copied()
+}
+
+/// Times steps, as the processor has them whatever the compiler makes of this program.
+fn walk() -> f64 {
+    const STEPS: u32 = 20_000_000;
+    let start = Instant::now();
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: it changes two registers that are its own.
+    unsafe {
+        asm!(
+            "2:",
+            "imul {at}, {at}, 5",
+            "add {at}, 1",
+            "dec {left:e}",
+            "jnz 2b",
+            at = inout(reg) 1_u64 => _,
+            left = inout(reg) STEPS => _,
+            options(nomem, nostack),
+        );
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(STEPS)
 }

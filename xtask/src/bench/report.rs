@@ -11,14 +11,14 @@ use std::time::Duration;
 use super::args::Part;
 use super::churn::{Loaded, Samples};
 use super::generator::Kind;
-use super::machine::Machine;
+use super::machine::{Machine, Mood};
 use super::table::wrapped;
 use super::{pure, start, sustained};
 
 /// Everything that was measured; what was not asked for is `None`.
 pub(super) struct Report {
     pub(super) machine: Machine,
-    pub(super) load_after: String,
+    pub(super) mood_after: Mood,
     pub(super) workers: u32,
     pub(super) rounds: u32,
     pub(super) slice: Duration,
@@ -79,19 +79,27 @@ impl Report {
             kernel,
             processor,
             cores,
-            load,
             date,
+            mood,
         } = &self.machine;
+        let after = &self.mood_after;
         let processor = processor.as_deref().unwrap_or("unknown processor");
         let rounds = match self.rounds {
             1 => "1 round".to_owned(),
             rounds => format!("{rounds} rounds, and in each round every contender once"),
         };
+        let pace = mood.step_ns.zip(after.step_ns).map(|(before, after)| {
+            format!(
+                "pace, all cores at it: {before:.2} ns a multiplication and an addition that wait for those before, {after:.2} at the end \
+                 (four cycles: 1.33 at 3 GHz)\n"
+            )
+        });
+        let pace = pace.unwrap_or_default();
         format!(
-            "Linux {kernel} · {cores} cores · {processor} · {date} · load {load} before, {} after\n\
-             {rounds} · {} threads of load, in a network namespace of their own\n\
+            "Linux {kernel} · {cores} cores · {processor} · {date} · load {} before, {} after\n\
+             {pace}{rounds} · {} threads of load, in a network namespace of their own\n\
              figures: median (least–greatest)\n",
-            self.load_after, self.workers,
+            mood.load, after.load, self.workers,
         )
     }
 

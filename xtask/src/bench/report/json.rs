@@ -17,8 +17,10 @@ impl Report {
             "processor": self.machine.processor,
             "cores": self.machine.cores,
             "date": self.machine.date,
-            "load_before": self.machine.load,
-            "load_after": self.load_after,
+            "load_before": self.machine.mood.load,
+            "load_after": self.mood_after.load,
+            "step_ns_before": self.machine.mood.step_ns,
+            "step_ns_after": self.mood_after.step_ns,
             "workers": self.workers,
             "slice_ms": self.slice.as_millis() as u64,
             "churn": churn.map(|all| all.iter().map(loaded).collect::<Vec<_>>()),
@@ -172,7 +174,7 @@ mod tests {
     use crate::bench::args::Part;
     use crate::bench::figures::Program;
     use crate::bench::generator::Kind;
-    use crate::bench::machine::Machine;
+    use crate::bench::machine::{Machine, Mood};
 
     fn report() -> Report {
         let measured = Sample {
@@ -195,10 +197,16 @@ mod tests {
                 kernel: "6.18.0".to_owned(),
                 processor: None,
                 cores: 2,
-                load: "0.10".to_owned(),
                 date: "2026-01-02".to_owned(),
+                mood: Mood {
+                    load: "0.10".to_owned(),
+                    step_ns: Some(1.5),
+                },
             },
-            load_after: "2.00".to_owned(),
+            mood_after: Mood {
+                load: "2.00".to_owned(),
+                step_ns: Some(2.5),
+            },
             workers: 2,
             rounds: 1,
             slice: Duration::from_millis(300),
