@@ -160,15 +160,17 @@ impl<R: Read> Reader<R> {
 
     fn whole(&mut self, frame: Frame) {
         let (offset, sequence) = (frame.offset, frame.sequence);
-        if let Some(what) = frame.misplaced {
+        let misplaced = match self.seal {
+            // Whatever it is, and wherever it belongs.
+            Some(_) => Some(What::BehindEnd),
+            None => frame.misplaced,
+        };
+        if let Some(what) = misplaced {
             self.damage(offset, frame.expected, what);
             if sequence < frame.expected {
                 // It was read before, or is not of this file.
                 return;
             }
-        }
-        if self.seal.is_some() {
-            self.damage(offset, sequence, What::BehindEnd);
         }
         let payload = match frame.payload {
             Ok(payload) => payload,

@@ -134,7 +134,7 @@ impl Writer {
             let records = self.one_by_one(&turn.batch, line.len() + 1 + PART);
             Line::turn(turn, records).write_anew(&mut line);
         }
-        self.put_written(&line);
+        self.put_bytes(&line);
         self.line = line;
         self.waiting.turn(turn);
     }
@@ -148,8 +148,11 @@ impl Writer {
                     self.put(&Line::Turn(TurnLine::part(records)));
                     records = 0;
                 }
-                self.finish();
-                // A record of many MiB, which no ring buffer holds, is left out: it has no room anywhere.
+                if !self.draft.is_empty() {
+                    self.finish();
+                }
+                // A record of many MiB, which no ring buffer holds, is left out: it has no room anywhere; nor has one beside a line
+                // of that length.
                 if !self.draft.record(record, spare) {
                     continue;
                 }
@@ -163,11 +166,11 @@ impl Writer {
     fn put(&mut self, line: &Line) {
         let mut bytes = std::mem::take(&mut self.line);
         line.write_anew(&mut bytes);
-        self.put_written(&bytes);
+        self.put_bytes(&bytes);
         self.line = bytes;
     }
 
-    fn put_written(&mut self, line: &[u8]) {
+    fn put_bytes(&mut self, line: &[u8]) {
         if self.draft.line(line) {
             return;
         }
