@@ -39,7 +39,7 @@ pub use privileges::Privileges;
 pub use process::{Args, Process};
 pub use state::{Naming, TcpState};
 pub use tcp_settings::{TcpSettings, TwReuse};
-pub use time::{Clock, ClockStep, MonoNs, WallClock};
+pub use time::{Clock, ClockStep, LATE_NS, MonoNs, WallClock};
 pub use timer_wheel::Wheel;
 pub use traffic::{Bytes, Figures, Segments, Standing, Timers, Traffic};
 pub use workload::{Container, Workload};

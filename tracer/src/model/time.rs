@@ -21,6 +21,10 @@ impl MonoNs {
     }
 }
 
+/// How much later than its own time a record may be written, in nanoseconds: its time is read first, its place taken then, and in
+/// between a CPU may be taken away. Generous: to read on costs little, and a gap that begins earlier makes no time known that is not.
+pub const LATE_NS: u64 = 10_000_000;
+
 /// How the boot-time clock reads as wall-clock time, fixed when a session starts.
 ///
 /// A session keeps one relation from start to end, so a clock that is stepped meanwhile does not

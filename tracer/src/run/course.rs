@@ -39,6 +39,8 @@ pub(super) struct Wanted {
     pub(super) window: Option<Window>,
     /// Whether nothing is told but how much was taken in: all of it can be told later.
     pub(super) only_counted: bool,
+    /// Whether what is told of a turn is told after the turn has been kept, when [`Course::tell`] is called.
+    pub(super) keeps_first: bool,
 }
 
 /// A trace, as far as it came.
@@ -108,7 +110,7 @@ impl<T: Teller> Course<T> {
                 pairs.then(|| Pairer::new(wanted.limits.connections)),
                 SummaryBuilder::new(methods.names()),
                 wanted.window,
-                wanted.raw,
+                (wanted.raw, wanted.keeps_first),
             ),
             filters: wanted.filters,
             follows,
@@ -240,7 +242,14 @@ impl<T: Teller> Course<T> {
             tracker: &mut self.tracker,
             telling: &mut self.telling,
         };
-        let later = batch.events(held, &mut listeners)?;
+        let later = match batch.events(held, &mut listeners) {
+            Ok(later) => later,
+            Err(error) => {
+                // What came before it is good.
+                self.tell()?;
+                return Err(error.into());
+            }
+        };
         if emptied {
             for loss in later {
                 self.tracker.handle(&Event::Loss(loss));

@@ -114,6 +114,7 @@ impl Replay<'_> {
             not_comparable: not_comparable.map(str::to_owned),
             window,
             only_counted: false,
+            keeps_first: false,
         })
     }
 

@@ -25,7 +25,7 @@ use crate::cli::args::{HookArg, TimeWaitArg};
 use crate::cli::exit::Exit;
 use crate::cli::plan::Plan;
 use crate::evidence::{Asked, Clock, Closing, Entry, Namespace, Turn};
-use crate::model::MonoNs;
+use crate::model::{LATE_NS, MonoNs};
 use crate::privilege::Confinement;
 use crate::source::asking::Asking;
 use crate::source::clock::boot_time;
@@ -40,9 +40,6 @@ use crate::store::Recorder;
 const REST: Duration = Duration::from_millis(5);
 /// How often the clocks are read together, so that evidence shows when one was set.
 const CLOCK_PACE: Duration = Duration::from_secs(10);
-/// How much later than a moment a record must be for all that is older to have been read, in nanoseconds: a record's time is read
-/// first, its place taken then, and in between a CPU may be taken away. Generous, since to read on costs little.
-const LATE_NS: u64 = 10_000_000;
 /// How often a quiet host is looked after: losses, and whether anybody still reads.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -168,6 +165,7 @@ impl<T: Teller> Tracing<T> {
                 .then(|| "filters leave connections out".to_owned()),
             window: None,
             only_counted: teller.is_counter(),
+            keeps_first: prepared.is_some(),
         };
         let mut asking = Asking::new(&namespaces);
         let confinement = give_up_for_trace(plan, &methods, &counting, stop)?;

@@ -179,10 +179,7 @@ impl Writer {
             // No change of a state: of interest to figures alone.
             (Output::Held(_), _) => return Ok(()),
         }
-        if self.gathered.len() < MUCH_BYTES {
-            return Ok(());
-        }
-        self.write_gathered()
+        self.write_much()
     }
 
     pub(super) fn tells_conversations(&self) -> bool {
@@ -222,10 +219,18 @@ impl Writer {
         self.write(&bytes)
     }
 
-    /// Writes what is not put together among the lines.
+    /// Writes what is put together elsewhere.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.write_gathered()?;
-        self.out.write_all(bytes).map_err(Failure::Write)
+        // Text is all that anybody puts together.
+        self.gathered.push_str(&String::from_utf8_lossy(bytes));
+        self.write_much()
+    }
+
+    fn write_much(&mut self) -> Result<(), Failure> {
+        match self.gathered.len() < MUCH_BYTES {
+            true => Ok(()),
+            false => self.write_gathered(),
+        }
     }
 
     fn write_gathered(&mut self) -> Result<(), Failure> {

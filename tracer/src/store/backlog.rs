@@ -69,7 +69,8 @@ impl Backlog {
         let bytes = beside(&rest);
         let has_room = self.entries.len() < MOST_ENTRIES;
         if !has_room || self.bytes + bytes > MOST_BYTES + MOST_BESIDE {
-            return self.lost.add_losses(&rest.losses);
+            self.lost.add_losses(&rest.losses);
+            return self.lost.add_answers(&rest);
         }
         if tells {
             self.bytes += bytes;
@@ -175,6 +176,14 @@ impl Lost {
     fn add_losses(&mut self, losses: &[Loss]) {
         for loss in losses {
             self.add_loss(loss);
+        }
+    }
+
+    /// Nobody will know what was answered, though it tells of no change.
+    fn add_answers(&mut self, turn: &Turn) {
+        if let Some(asked) = &turn.asked {
+            let answers = asked.answers.len() as u64;
+            self.add(Self::between(answers, answers, asked.now, asked.now));
         }
     }
 

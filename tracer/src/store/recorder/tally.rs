@@ -1,12 +1,8 @@
 //! What a frame or a file holds, so that it can be told what goes with it.
 
 use crate::evidence::Turn;
-use crate::model::{LossCause, MonoNs, decode, is_beside};
+use crate::model::{LATE_NS, LossCause, MonoNs, decode, is_beside};
 use crate::store::backlog::Lost;
-
-/// How far a record may be from the place that its time would give it, in nanoseconds: its time is read first, its place taken
-/// then, and in between a CPU may be taken away. Generous: a gap that begins earlier makes no time known that is not.
-const DISORDER_NS: u64 = 10_000_000;
 
 /// Records, and losses that stand between them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +26,7 @@ impl Tally {
         if records > 0 && self.since.is_none() {
             let mut records = turn.batch.records();
             let at = records.find_map(|record| decode(record).ok()?.at());
-            self.since = at.map(|at| MonoNs(at.0.saturating_sub(DISORDER_NS)));
+            self.since = at.map(|at| MonoNs(at.0.saturating_sub(LATE_NS)));
         }
         self.records += records;
         let beside = turn.batch.records().filter(|record| is_beside(record));
