@@ -8,7 +8,6 @@ use std::thread::{self, ScopedJoinHandle};
 
 use aya::maps::{MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint};
-use aya::util::{nr_cpus, online_cpus};
 use aya::{Btf as KernelBtf, Ebpf, EbpfLoader, Endianness};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -329,20 +328,24 @@ fn finish(
     })
 }
 
-/// One more than the greatest number that a CPU has or may ever have: their numbers need not be without gaps.
+/// One more than the greatest number that a CPU may ever have: their numbers need not be without gaps.
 fn possible_cpus() -> Result<u32, LiveError> {
-    let (path, cause) = match nr_cpus() {
-        Ok(count) => {
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            let greatest = online_cpus().ok().and_then(|cpus| cpus.into_iter().max());
-            return Ok(greatest.map_or(count, |greatest| count.max(greatest + 1)));
-        }
-        Err(failed) => failed,
-    };
-    Err(LiveError::Map {
+    const PATH: &str = "/sys/devices/system/cpu/possible";
+    let refuse = |cause: String| LiveError::Map {
         name: "LOSSES",
-        cause: format!("the number of CPUs cannot be read from {path}: {cause}"),
-    })
+        cause: format!("the numbers of CPUs cannot be read from {PATH}: {cause}"),
+    };
+    let text = fs::read_to_string(PATH).map_err(|error| refuse(error.to_string()))?;
+    greatest(&text)
+        .and_then(|greatest| greatest.checked_add(1))
+        .ok_or_else(|| refuse(format!("{:?} is no list of them", text.trim_end())))
+}
+
+/// The greatest number of a list such as `0-3,8`.
+fn greatest(list: &str) -> Option<u32> {
+    let numbers = list.trim_end().split([',', '-']);
+    let numbers: Option<Vec<u32>> = numbers.map(|number| number.parse().ok()).collect();
+    numbers?.into_iter().max()
 }
 
 fn wait_for(ring: RingBuf<MapData>) -> io::Result<AsyncFd<RingBuf<MapData>>> {
@@ -350,4 +353,18 @@ fn wait_for(ring: RingBuf<MapData>) -> io::Result<AsyncFd<RingBuf<MapData>>> {
     // ring buffer is dropped, and `AsyncFd` owns the ring buffer.
     let waiting = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
     waiting.map_err(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::greatest;
+
+    #[test]
+    fn the_greatest_number_of_a_list_is_found() {
+        assert_eq!(greatest("0-1\n"), Some(1));
+        assert_eq!(greatest("0-1,4-5,3\n"), Some(5));
+        assert_eq!(greatest("0\n"), Some(0));
+        assert_eq!(greatest("\n"), None);
+        assert_eq!(greatest("0-x\n"), None);
+    }
 }

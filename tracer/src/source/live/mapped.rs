@@ -53,7 +53,7 @@ impl MappedArray {
 
     /// Memory that no kernel side writes into: a test does.
     #[cfg(test)]
-    pub(super) fn without_map(words: usize) -> Self {
+    pub(in crate::source) fn without_map(words: usize) -> Self {
         let bytes = words * size_of::<u64>();
         // SAFETY: no address is asked for, so no mapping is replaced.
         let start = unsafe {
