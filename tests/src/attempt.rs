@@ -12,6 +12,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use crate::host::is_ours;
 use crate::unseen::Unseen;
 
 /// How often a scenario is tried. Even three in a row without a conclusion have not been seen.
@@ -56,7 +57,7 @@ fn attempts(scenario: impl Fn(), doubt_failures: bool) {
             Err(_) if doubt_failures && attempt < ATTEMPTS => {
                 eprintln!("attempt {attempt}: failed, perhaps for what this kernel does not count");
             }
-            Err(panic) => match unseen.events().first() {
+            Err(panic) => match unseen.events().iter().find(|event| is_ours(event)) {
                 Some(event) if attempt < ATTEMPTS => {
                     eprintln!(
                         "attempt {attempt}: failed, while no program was shown this: {event}"

@@ -53,9 +53,7 @@ impl Pair {
         let [high, low] = number.to_be_bytes();
         assert_eq!(high, 0, "at most 256 pairs in one process");
         let process = process::id();
-        // Two processes that run this at once get different subnets, but for one chance in 200;
-        // namespaces keep them apart anyway, and only a trace without `--netns` could mix them.
-        let ours = u8::try_from(process % 200).expect("below 200") + 20;
+        let ours = our_part();
 
         let ipv4 = |end: u8| Ipv4Addr::new(10, ours, low, end);
         let ipv6 = |end: u8| Ipv6Addr::new(0xfd00, 0, 0, ours.into(), low.into(), 0, 0, end.into());
@@ -100,12 +98,46 @@ impl Pair {
 impl Pair {
     /// Returns whether a line of ftrace's tells of these hosts: it names an address of theirs.
     pub fn is_told_in(&self, line: &str) -> bool {
-        let hosts = [&self.client, &self.server];
-        let names = |host: &&Host| {
-            line.contains(&host.ipv4.to_string()) || line.contains(&host.ipv6.to_string())
-        };
-        hosts.iter().any(names)
+        let [_, ours, number, _] = self.client.ipv4.octets();
+        addresses_in(line).any(|addr| subnet_of(addr) == Some((ours, number)))
     }
+}
+
+/// Returns whether a line of ftrace's tells of a host of this process's.
+pub fn is_ours(line: &str) -> bool {
+    addresses_in(line).any(|addr| subnet_of(addr).is_some_and(|(ours, _)| ours == our_part()))
+}
+
+/// What all addresses of this process have in common.
+///
+/// Two processes that run this at once get different subnets, but for one chance in 200; namespaces keep them apart anyway, and only a
+/// trace without `--netns` could mix them.
+fn our_part() -> u8 {
+    u8::try_from(process::id() % 200).expect("below 200") + 20
+}
+
+/// Which process's, and which pair's, an address is, if it is of any.
+fn subnet_of(addr: IpAddr) -> Option<(u8, u8)> {
+    match addr.to_canonical() {
+        IpAddr::V4(addr) => match addr.octets() {
+            [10, ours, number, _] => Some((ours, number)),
+            _ => None,
+        },
+        IpAddr::V6(addr) => match addr.segments() {
+            [0xfd00, 0, 0, ours, number, 0, 0, _] => {
+                Some((u8::try_from(ours).ok()?, u8::try_from(number).ok()?))
+            }
+            _ => None,
+        },
+    }
+}
+
+/// The addresses in a line: alone, as in `saddr=10.0.0.1`, or with a port.
+fn addresses_in(line: &str) -> impl Iterator<Item = IpAddr> {
+    line.split([' ', '=']).filter_map(|word| {
+        let with_port = || word.parse().ok().map(|end: SocketAddr| end.ip());
+        word.parse().ok().or_else(with_port)
+    })
 }
 
 impl Default for Pair {
@@ -309,4 +341,24 @@ fn told(sockets: &[Entry]) -> String {
     }
     let first = &sockets[..sockets.len().min(SHOWN)];
     format!("the sockets are {counts:?}, the first of them {first:#?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_found_however_it_is_written() {
+        let ours = our_part();
+        for line in [
+            format!("saddr=1.2.3.4 daddr=10.{ours}.7.1 oldstate=TCP_LISTEN"),
+            format!("src=10.{ours}.7.2:8000 dest=1.2.3.4:9"),
+            format!("saddrv6=::ffff:10.{ours}.7.2"),
+            format!("saddrv6=fd00:0:0:{ours:x}:7::1"),
+            format!("src=[fd00::{ours:x}:7:0:0:2]:80"),
+        ] {
+            assert!(is_ours(&line), "{line}");
+        }
+        assert!(!is_ours("saddr=10.1.7.1 daddr=127.0.0.1 family=AF_INET"));
+    }
 }

@@ -166,9 +166,15 @@ fn read_some(pipe: Option<&mut File>, buffer: &mut [u8]) -> Option<usize> {
 
 /// The task that was on the CPU: `NAME-TASK  [CPU]`, and a name may have anything in it.
 fn task_of(line: &str) -> Option<u32> {
-    let (before, _) = line.split_once(" [")?;
-    let (_, task) = before.trim_end().rsplit_once('-')?;
-    task.parse().ok()
+    let is_cpu = |rest: &str| {
+        let number = rest.split_once(']').map_or("", |(number, _)| number);
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let mut places = line.match_indices(" [");
+    places.find_map(|(at, mark)| {
+        let (_, task) = line[..at].trim_end().rsplit_once('-')?;
+        is_cpu(&line[at + mark.len()..]).then(|| task.parse().ok())?
+    })
 }
 
 /// The threads of processes into which even root may not look.
@@ -198,7 +204,7 @@ mod tests {
     fn the_task_of_a_line_is_found_whatever_its_name() {
         let line = " tokio-rt-worker-70      [001] ..s2. 56201.584013: inet_sock_set_state: family=AF_INET";
         assert_eq!(task_of(line), Some(70));
-        assert_eq!(task_of("   a [1] b-17   [000] d... 1.0: x"), None);
+        assert_eq!(task_of("   a-b [1] c-17   [000] d... 1.0: x"), Some(17));
         assert_eq!(task_of("CPU:0 [LOST 3 EVENTS]"), None);
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Mood {
     /// The load average of the last minute.
     pub(super) load: String,
     /// Nanoseconds of a step of arithmetic that waits for the one before, with all cores at it: a multiplication and an addition,
-    /// four cycles. Twice as many where a neighbour has half of the core. `None` where it is not known how many cycles that is.
+    /// four cycles. Twice as many where a neighbour has half of the core's time; one on the core's other thread does not show. `None` where it is not known how many cycles that is.
     pub(super) step_ns: Option<f64>,
 }
 

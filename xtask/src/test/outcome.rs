@@ -145,13 +145,21 @@ impl Reader {
 
     /// Takes in that a test ended, if that is what the line says; returns whether it passed.
     fn ended(&mut self, line: &str) -> Option<bool> {
-        let (name, how) = line.strip_prefix("test ")?.split_once(" ... ")?;
+        // Examples in the documentation are told in few words.
+        let terse = || Some((line.strip_suffix(" --- FAILED")?, "FAILED"));
+        let told = line
+            .strip_prefix("test ")
+            .and_then(|told| told.split_once(" ... "));
+        let (name, how) = told.or_else(terse)?;
         let passed = how.starts_with("ok");
         if !passed && how != "FAILED" {
             return None;
         }
         if !passed {
-            self.names.failed.insert(name.to_owned());
+            if !self.names.failed.insert(name.to_owned()) {
+                // It ran again, and counts once.
+                self.counts.failed = self.counts.failed.saturating_sub(1);
+            }
         } else if let Some(again) = self.names.failed.take(name) {
             self.counts.failed = self.counts.failed.saturating_sub(1);
             self.names.passed_again.insert(again);
@@ -231,6 +239,21 @@ test result: FAILED. 2 passed; 1 failed; 4 ignored; 0 measured; 0 filtered out; 
         assert_eq!(reader.names.failed, BTreeSet::new());
         assert_eq!(reader.names.passed_again, ["b".to_owned()].into());
         assert_eq!((reader.counts.passed, reader.counts.failed), (3, 0));
+    }
+
+    #[test]
+    fn what_fails_again_counts_once_and_an_example_has_its_name() {
+        let (_, mut reader) = shown(true);
+        for line in [
+            "test b ... FAILED",
+            "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out",
+            "src/lib.rs - one (line 3) --- FAILED",
+        ] {
+            reader.shows(line);
+        }
+        assert_eq!(reader.counts.failed, 1);
+        let names = ["b".to_owned(), "src/lib.rs - one (line 3)".to_owned()];
+        assert_eq!(reader.names.failed, names.into());
     }
 
     #[test]

@@ -35,7 +35,7 @@ run() {
 }
 
 # Runs what failed once more, by itself. An emulated machine can be too late for a test of which many
-# run at a time; one that is wrong fails again. Both runs are told and counted.
+# run at a time; one that is wrong fails again. Both runs are told.
 again() {
     $b grep -q TCG /proc/cpuinfo || return
     failures=$($b sed -n '/^failures:$/,/^test result/s/^    \([a-z_0-9:]*\)$/\1/p' /tmp/output)

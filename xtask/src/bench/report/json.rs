@@ -243,6 +243,10 @@ mod tests {
         let json = report().json();
         assert_eq!(json["processor"], Value::Null);
         assert_eq!(json["loss"], Value::Null);
+        assert_eq!(
+            (&json["step_ns_before"], &json["step_ns_after"]),
+            (&json!(1.5), &json!(2.5))
+        );
         let contenders = &json["churn"][0]["contenders"];
         let round = &contenders[0]["rounds"][0];
         assert_eq!(round["in_kernel"]["ns_per_change"], 25.0);
@@ -257,6 +261,7 @@ mod tests {
     #[test]
     fn people_see_only_what_was_asked_for() {
         let text = report().text();
+        assert!(text.contains("pace, all cores at it: 1.50 ns"), "{text}");
         for title in ["CHURN: resets", "IN KERNEL", "FIGURES TO REACH"] {
             assert!(text.contains(title), "{title} in {text}");
         }
