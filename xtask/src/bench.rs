@@ -100,7 +100,7 @@ fn measure(args: &Args, built: &Built) -> Result<Report> {
     let parts = args.parts();
     let has = |part| parts.contains(&part);
     let mut report = Report {
-        mood_after: Mood::default(),
+        moods: vec![Mood::read()?],
         machine,
         workers: bench.workers,
         rounds: bench.rounds,
@@ -114,17 +114,20 @@ fn measure(args: &Args, built: &Built) -> Result<Report> {
     };
     if has(Part::Churn) || has(Part::Kernel) {
         report.churn = Some(churn::measure(&mut bench, &contenders)?);
+        report.moods.push(Mood::read()?);
     }
     if has(Part::Loss) {
         report.sustained = Some(sustained::measure(&mut bench));
+        report.moods.push(Mood::read()?);
     }
     if has(Part::Start) {
         report.start = Some(start::measure(&mut bench, &contenders));
+        report.moods.push(Mood::read()?);
     }
     if has(Part::UserSpace) {
         report.pure = Some(pure::measure(&mut bench, &built.pure));
     }
-    report.mood_after = Mood::read()?;
+    report.moods.push(Mood::read()?);
     Ok(report)
 }
 

@@ -3,6 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::asm;
 use std::fs;
+use std::hint::black_box;
 use std::process::Command;
 use std::thread;
 use std::time::Instant;
@@ -19,7 +20,6 @@ pub(super) struct Machine {
     pub(super) cores: u32,
     /// The day, in UTC.
     pub(super) date: String,
-    pub(super) mood: Mood,
 }
 
 /// What of a machine changes by the minute.
@@ -30,6 +30,8 @@ pub(super) struct Mood {
     /// Nanoseconds of a step of arithmetic that waits for the one before, with all cores at it: a multiplication and an addition,
     /// four cycles. Twice as many where a neighbour has half of the core's time; one on the core's other thread does not show. `None` where it is not known how many cycles that is.
     pub(super) step_ns: Option<f64>,
+    /// Nanoseconds of a load from memory that no cache holds and that waits for the one before, with all cores at it.
+    pub(super) memory_ns: f64,
 }
 
 impl Machine {
@@ -47,7 +49,6 @@ impl Machine {
             processor,
             cores: u32::try_from(cores.get()).unwrap_or(u32::MAX),
             date: cmd::read(Command::new("date").args(["--utc", "+%Y-%m-%d"]))?,
-            mood: Mood::read()?,
         })
     }
 }
@@ -59,27 +60,58 @@ impl Mood {
         let cores = thread::available_parallelism().context("cannot count the cores")?;
         Ok(Self {
             load: load.to_owned(),
-            step_ns: step_ns(cores.get()),
+            step_ns: cfg!(target_arch = "x86_64").then(|| on_all(cores.get(), arithmetic)),
+            memory_ns: {
+                let ring = ring();
+                on_all(cores.get(), || memory(&ring))
+            },
         })
     }
 }
 
-/// How long a step takes, the middle one of all cores.
-fn step_ns(cores: usize) -> Option<f64> {
-    if !cfg!(target_arch = "x86_64") {
-        return None;
-    }
+/// How long a step takes with all cores at it, the middle one of them.
+fn on_all(cores: usize, walk: impl Fn() -> f64 + Sync) -> f64 {
     let mut took = thread::scope(|scope| {
-        let walks: Vec<_> = (0..cores).map(|_| scope.spawn(walk)).collect();
+        let walks: Vec<_> = (0..cores).map(|_| scope.spawn(&walk)).collect();
         let joined = walks.into_iter().map(thread::ScopedJoinHandle::join);
         joined.filter_map(Result::ok).collect::<Vec<f64>>()
     });
     took.sort_by(f64::total_cmp);
-    took.get(took.len() / 2).copied()
+    took.get(took.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// A cache line whose first word says which one is next.
+type Line = [u64; 8];
+
+/// Lines of 64 MiB, one ring through all of them in no order that a processor foresees.
+fn ring() -> Vec<Line> {
+    const LINES: usize = 1 << 20;
+    let mut order: Vec<u64> = (0..LINES as u64).collect();
+    // Sattolo's way, which makes one ring; the numbers are those of a linear congruential generator.
+    let mut random = 1_u64;
+    for last in (1..LINES).rev() {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        order.swap(last, (random >> 33) as usize % last);
+    }
+    order.into_iter().map(|next| [next; 8]).collect()
+}
+
+/// Times loads from memory.
+fn memory(ring: &[Line]) -> f64 {
+    const LOADS: u32 = 500_000;
+    let start = Instant::now();
+    let mut at = 0;
+    for _ in 0..LOADS {
+        at = ring[at as usize][0];
+    }
+    black_box(at);
+    start.elapsed().as_nanos() as f64 / f64::from(LOADS)
 }
 
 /// Times steps, as the processor has them whatever the compiler makes of this program.
-fn walk() -> f64 {
+fn arithmetic() -> f64 {
     const STEPS: u32 = 20_000_000;
     let start = Instant::now();
     #[cfg(target_arch = "x86_64")]

@@ -18,7 +18,8 @@ use super::{pure, start, sustained};
 /// Everything that was measured; what was not asked for is `None`.
 pub(super) struct Report {
     pub(super) machine: Machine,
-    pub(super) mood_after: Mood,
+    /// How it was before, between the parts and at the end.
+    pub(super) moods: Vec<Mood>,
     pub(super) workers: u32,
     pub(super) rounds: u32,
     pub(super) slice: Duration,
@@ -80,26 +81,27 @@ impl Report {
             processor,
             cores,
             date,
-            mood,
         } = &self.machine;
-        let after = &self.mood_after;
         let processor = processor.as_deref().unwrap_or("unknown processor");
         let rounds = match self.rounds {
             1 => "1 round".to_owned(),
             rounds => format!("{rounds} rounds, and in each round every contender once"),
         };
-        let pace = mood.step_ns.zip(after.step_ns).map(|(before, after)| {
-            format!(
-                "pace, all cores at it: {before:.2} ns a multiplication and an addition that wait for those before, {after:.2} at the end \
-                 (four cycles: 1.33 at 3 GHz)\n"
-            )
+        let load = |mood: Option<&Mood>| mood.map_or("?", |mood| &mood.load).to_owned();
+        let (before, after) = (load(self.moods.first()), load(self.moods.last()));
+        let steps = between(self.moods.iter().filter_map(|mood| mood.step_ns), 2);
+        let loads = between(self.moods.iter().map(|mood| mood.memory_ns), 0);
+        let steps = steps.map(|steps| {
+            format!("{steps} ns a multiplication and an addition (four cycles: 1.33 at 3 GHz), ")
         });
-        let pace = pace.unwrap_or_default();
+        let steps = steps.unwrap_or_default();
+        let loads = loads.unwrap_or_default();
         format!(
-            "Linux {kernel} · {cores} cores · {processor} · {date} · load {} before, {} after\n\
-             {pace}{rounds} · {} threads of load, in a network namespace of their own\n\
+            "Linux {kernel} · {cores} cores · {processor} · {date} · load {before} before, {after} after\n\
+             pace, all cores at it, each waiting for the one before: {steps}{loads} ns a load from memory\n\
+             {rounds} · {} threads of load, in a network namespace of their own\n\
              figures: median (least–greatest)\n",
-            mood.load, after.load, self.workers,
+            self.workers,
         )
     }
 
@@ -107,6 +109,14 @@ impl Report {
     fn samples(&self, kind: Kind, name: &str) -> Option<&Samples> {
         samples(self.churn.as_deref()?, kind, name)
     }
+}
+
+/// The least and the greatest of some figures, with so many decimals.
+fn between(figures: impl Iterator<Item = f64>, decimals: usize) -> Option<String> {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    let (least, greatest) = (figures.first()?, figures.last()?);
+    Some(format!("{least:.decimals$}–{greatest:.decimals$}"))
 }
 
 fn samples<'a>(churn: &'a [Loaded], kind: Kind, name: &str) -> Option<&'a Samples> {
