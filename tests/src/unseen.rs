@@ -202,7 +202,8 @@ mod tests {
 
     #[test]
     fn the_task_of_a_line_is_found_whatever_its_name() {
-        let line = " tokio-rt-worker-70      [001] ..s2. 56201.584013: inet_sock_set_state: family=AF_INET";
+        let line =
+            "    a-worker-70        [001] ..s2. 56201.584013: inet_sock_set_state: family=AF_INET";
         assert_eq!(task_of(line), Some(70));
         assert_eq!(task_of("   a-b [1] c-17   [000] d... 1.0: x"), Some(17));
         assert_eq!(task_of("CPU:0 [LOST 3 EVENTS]"), None);
