@@ -243,6 +243,14 @@ fn an_interrupt_is_the_commands_first() {
     let listener = pair.server.listen(8000, 4);
     let mut command = command_of_root();
     command.process_group(0);
+    // Whoever runs this in the background may have it ignored, and a shell then ignores it, too.
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            Ok(())
+        });
+    }
     let script = format!("{}; {}", client(&pair, listener.local()), latch.wait());
     let mut tracer = Tracer::start_on_by(command, &[], &["sh", "-c", &script]);
     serve(&listener);
