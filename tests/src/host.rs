@@ -93,9 +93,7 @@ impl Pair {
         segments[7] = 0;
         format!("{}/112", Ipv6Addr::from(segments))
     }
-}
 
-impl Pair {
     /// Returns whether a line of ftrace's tells of these hosts: it names an address of theirs.
     pub fn is_told_in(&self, line: &str) -> bool {
         let [_, ours, number, _] = self.client.ipv4.octets();

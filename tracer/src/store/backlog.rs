@@ -220,6 +220,8 @@ impl Lost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Asked;
+    use crate::model::{Answer, Look, Question, Tuple};
     use crate::store::tests::{record, turn};
 
     fn drain(backlog: &mut Backlog) -> Vec<Entry> {
@@ -326,6 +328,33 @@ mod tests {
             _ => 0,
         });
         assert_eq!(told.sum::<u64>(), (fitting() + 1 + turns) as u64);
+    }
+
+    #[test]
+    fn answers_for_which_there_is_no_room_are_lost_records_of_no_change() {
+        let answer = (
+            Question {
+                netns: 1,
+                tuple: Tuple::default(),
+                cookie: 2,
+                interface: None,
+            },
+            Look {
+                ticked: MonoNs(5),
+                before: MonoNs(6),
+                after: MonoNs(7),
+                answer: Answer::Absent,
+            },
+        );
+        let mut lost = Lost::default();
+        lost.add_answers(&Turn {
+            asked: Some(Asked {
+                now: MonoNs(6),
+                answers: vec![answer; 3],
+            }),
+            ..turn(&[])
+        });
+        assert_eq!(lost, Lost::between(3, 3, MonoNs(6), MonoNs(6)));
     }
 
     #[test]

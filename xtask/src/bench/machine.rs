@@ -23,7 +23,7 @@ pub(super) struct Machine {
 }
 
 /// What of a machine changes by the minute.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Mood {
     /// The load average of the last minute.
     pub(super) load: String,

@@ -178,8 +178,8 @@ fn window_stays_closed() {
         "timed out: no answer to zero-window probes",
         (arrived, arrived),
         |client| {
-            // The last segment that went may have been too many for the buffer: it is sent again until there is room for it,
-            // how often is the kernel's to say. One sending again may be of several segments.
+            // The last segment that went may have been one too many, and was sent again when there was room. One sending again
+            // may be of several segments; how many these were, the kernel counts, too.
             let timeline = client.timeline();
             let told = timeline.events.len() as i64;
             let dropped = timeline
@@ -188,7 +188,7 @@ fn window_stays_closed() {
                 .all(|event| event.what == "retransmitted");
             let carried = timeline.carried.as_ref().expect("it was just seen");
             assert!(
-                dropped && told <= again && (told > 0) == (again > 0),
+                dropped && told <= again.min(1) && (told > 0) == (again > 0),
                 "{again} segments were sent again\n{}",
                 client.told()
             );
